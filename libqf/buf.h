@@ -1,0 +1,17 @@
+/*
+ * buf - growing byte buffers: what the public header does not need to show.
+ */
+#ifndef QF_LIBQF_BUF_H
+#define QF_LIBQF_BUF_H
+
+#include "qf.h"
+
+void qf_buf_add_slice(struct qf_buf *buf, struct qf_slice slice);
+void qf_buf_add_int(struct qf_buf *buf, int64_t number);
+/* Room for n bytes behind the end, to be filled and counted into buf->n by the caller; or NULL. */
+char *qf_buf_room(struct qf_buf *buf, size_t n);
+
+/* A string literal as a slice. */
+#define QF_LITERAL(text) ((struct qf_slice){.p = (text), .n = sizeof(text) - 1})
+
+#endif

@@ -1,0 +1,899 @@
+/*
+ * qf.h - read, judge and change sendmail mail queues.
+ *
+ * This is the whole public interface of libqf, usable from C and C++.
+ *
+ * Order of use
+ *	1. qf_cf_read() (optional)  what sendmail.cf says: directories, ages, time-outs
+ *	2. qf_queue_open()          from paths or from the configuration to open directories
+ *	3. qf_scan_new() .. qf_scan_next() .. qf_scan_free()   every message, or
+ *	   qf_queue_find()          the messages of one id
+ *	4. qf_msg_*()               what one message says; qf_outlook_of(): what sendmail will do
+ *	Control files outside any queue are parsed with qf_msg_parse() or qf_msg_read().
+ *
+ * Rules that hold everywhere
+ *	Nothing here prints, exits, changes global state or takes a lock. Different objects may
+ *	be used in different threads; one object belongs to one thread at a time.
+ *	Every call that can fail returns an enum qf_code and describes the failure in *err. err
+ *	is untouched on success and may be NULL.
+ *	A damaged control file is not an error: it is parsed as far as it goes, and what is
+ *	wrong with it is in its diagnostics.
+ *	Slices point into memory of the object they came from and live exactly as long.
+ *	Text of messages is bytes as stored, from strangers: nothing in it may reach a terminal
+ *	but through qf_escape_*() or a renderer.
+ *	Times are seconds since the epoch; QF_TIME_NONE stands for "none" or "not known".
+ */
+#ifndef QF_H
+#define QF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define QF_VERSION "0.1.0"
+
+/* ---------------------------------------------------------------- bytes */
+
+/* Bytes that belong to someone else. p is NULL for "absent", which is not the same as empty. */
+struct qf_slice {
+	const char *p;
+	size_t n;
+};
+
+/*
+ * A growing byte buffer, the caller's own. Zero-initialise it; qf_buf_release() frees it.
+ * When memory runs out, failed is set, and what is added from then on is dropped.
+ */
+struct qf_buf {
+	char *p;
+	size_t n;
+	size_t cap;
+	bool failed;
+};
+
+void qf_buf_add(struct qf_buf *buf, const void *bytes, size_t n);
+void qf_buf_adds(struct qf_buf *buf, const char *text);
+void qf_buf_addc(struct qf_buf *buf, char c);
+void qf_buf_addf(struct qf_buf *buf, const char *format, ...)
+#ifdef __GNUC__
+	__attribute__((format(printf, 2, 3)))
+#endif
+	;
+void qf_buf_clear(struct qf_buf *buf);
+void qf_buf_release(struct qf_buf *buf);
+
+/* ---------------------------------------------------------------- errors */
+
+/* The outcomes a caller may have to tell apart. X(name, one word for logs) */
+#define QF_CODES(X) \
+	X(OK, "ok") \
+	X(E_BUSY, "busy")               /* locked by someone: normal on a live queue */ \
+	X(E_GONE, "gone")               /* it was there and is no more: normal too */ \
+	X(E_CHANGED, "changed")         /* not the file that was looked at before */ \
+	X(E_DENIED, "denied")           /* permission */ \
+	X(E_NOT_FOUND, "not-found")     /* no such queue, id, file */ \
+	X(E_AMBIGUOUS, "ambiguous")     /* several queues hold it, or another one was meant */ \
+	X(E_LIMIT, "limit")             /* larger than the stated limit */ \
+	X(E_NOMEM, "no-memory") \
+	X(E_SYS, "system")              /* a system call failed; err->sys is its errno */ \
+	X(E_USAGE, "usage")             /* the caller's words are wrong: err->column points there */ \
+	X(E_DATA, "data")               /* a file is not what it should be */ \
+	X(E_CONFIG, "config")           /* the configuration cannot be used */ \
+	X(E_INTERRUPTED, "interrupted") \
+	X(E_UNAVAILABLE, "unavailable") /* built without, or a program is missing */
+
+enum qf_code {
+#define X(name, word) QF_##name,
+	QF_CODES(X)
+#undef X
+};
+
+/* A failure in words: "what: why", and what to do where that is known. */
+struct qf_err {
+	enum qf_code code;
+	int sys;            /* errno, or 0 */
+	unsigned line;      /* 1-based, or 0 */
+	unsigned column;    /* 1-based, in bytes, or 0 */
+	char what[512];     /* the thing it happened to: a path, an id, an option */
+	char why[512];
+	char hint[256];     /* what to do about it, or empty */
+};
+
+const char *qf_code_name(enum qf_code code);
+
+/* ---------------------------------------------------------------- times */
+
+#define QF_TIME_NONE INT64_MIN
+
+/* Longest text of qf_time_format() with its NUL: "-2147481748-01-01T00:00:00Z" is shorter. */
+#define QF_TIME_TEXT 32
+
+/* RFC 3339 in UTC, e.g. 2026-11-20T10:15:00Z, into text. Returns its length. */
+size_t qf_time_format(int64_t when, char text[QF_TIME_TEXT]);
+/* "@epoch", RFC 3339, or a date alone (its first second in UTC). False where it is none. */
+bool qf_time_parse(struct qf_slice text, int64_t *when);
+/* A span: digits and a unit s m h d w, or several of them ("1d12h"); no unit: seconds. */
+bool qf_span_parse(struct qf_slice text, int64_t *seconds);
+/* A size: digits and k M G T (powers of 1024), or bytes. */
+bool qf_size_parse(struct qf_slice text, int64_t *bytes);
+/* A short age for people: 42s, 17m, 5h, 3d12h. Returns its length. */
+size_t qf_age_format(int64_t seconds, char text[QF_TIME_TEXT]);
+
+/* ---------------------------------------------------------------- queue ids and file names */
+
+/* The shapes of a queue id, by the sendmail that made it. */
+enum qf_id_form {
+	QF_ID_OPAQUE,   /* of no known shape; sendmail runs such files all the same */
+	QF_ID_V86,      /* 8.6 to 8.9: hour letter, two characters, pid */
+	QF_ID_V810,     /* 8.10, 8.11: date and time, one sequence character, pid */
+	QF_ID_V812,     /* 8.12 on: date and time, two sequence characters, pid */
+};
+
+struct qf_id {
+	enum qf_id_form form;
+	int64_t time;      /* when the process that made it fetched its clock (UTC), or QF_TIME_NONE */
+	int hour;          /* QF_ID_V86: local hour 0..23; else -1 */
+	long pid;          /* -1 where the form does not hold it */
+	int sequence;      /* -1 where the form does not hold it */
+};
+
+/* Longest file name sendmail takes for a message is one less (sendmail: MAXQFNAME). */
+#define QF_NAME_MAX 21
+
+/*
+ * qf_id_decode - what an id says about its making.
+ * near     a time the id cannot be far from (its T line), to choose among the 60-year cycles
+ *          that the year character leaves open; QF_TIME_NONE: now is used.
+ * Returns  false and QF_ID_OPAQUE where the id has none of the three shapes.
+ * Origin   sendmail/queue.c assign_queueid(); the id's time is the process's, not the message's.
+ */
+bool qf_id_decode(struct qf_slice id, int64_t near, struct qf_id *out);
+
+/* What a file is by the first two characters of its name. */
+enum qf_kind {
+	QF_KIND_OTHER,
+	QF_KIND_QUEUED,       /* qf */
+	QF_KIND_HELD,         /* hf */
+	QF_KIND_LOST,         /* Qf */
+	QF_KIND_STAGED,       /* tf */
+	QF_KIND_STAGED_ASIDE, /* Tf */
+	QF_KIND_DATA,         /* df */
+	QF_KIND_TRANSCRIPT,   /* xf */
+};
+
+enum qf_kind qf_name_kind(const char *name, size_t n);
+/* "qf", "hf", ...; "" for QF_KIND_OTHER. */
+const char *qf_kind_prefix(enum qf_kind kind);
+/* True for the three kinds sendmail reads as messages: qf, hf, Qf. */
+bool qf_kind_is_control(enum qf_kind kind);
+
+/* ---------------------------------------------------------------- making bytes safe to show */
+
+/* All of these append to out. */
+
+/* For a terminal: printable UTF-8 as it is; control characters, escape sequences, bidirectional
+   controls and invalid bytes as visible \xNN or \u{N}; line ends as \n. utf8 false: ASCII only. */
+void qf_escape_terminal(struct qf_buf *out, struct qf_slice text, bool utf8);
+/* A JSON string with its quotes. Returns false when bytes had to be replaced by U+FFFD. */
+bool qf_escape_json(struct qf_buf *out, struct qf_slice text);
+/* An RFC 4180 field, quoted where it must be. */
+void qf_escape_csv(struct qf_buf *out, struct qf_slice text);
+void qf_base64(struct qf_buf *out, struct qf_slice bytes);
+bool qf_utf8_valid(struct qf_slice text);
+/* Columns that text of qf_escape_terminal() takes on a terminal. */
+size_t qf_text_width(struct qf_slice text);
+/* Appends text cut to at most width columns, with an ellipsis where cut. Returns columns used. */
+size_t qf_text_fit(struct qf_buf *out, struct qf_slice text, size_t width, bool utf8);
+
+/* ---------------------------------------------------------------- findings */
+
+/* What sendmail does with a message that has a finding. */
+enum qf_fate {
+	QF_FATE_IGNORED,       /* nothing: delivered all the same */
+	QF_FATE_EMPTY_MESSAGE, /* delivered without its body */
+	QF_FATE_SKIPPED,       /* left where it is, at every run, for ever */
+	QF_FATE_REMOVED,       /* control and data file deleted */
+	QF_FATE_LOST,          /* renamed to Qf */
+	QF_FATE_ABORTS,        /* the queue runner ends here; what sorts behind is not tried */
+};
+const char *qf_fate_name(enum qf_fate fate);
+
+/*
+ * Everything that can be wrong with a control file.
+ * X(identifier, stable code, what sendmail does, text, what to do)
+ */
+#define QF_FINDINGS(X) \
+	X(EMPTY, "empty", REMOVED, "control file of 0 bytes", \
+	  "save its data file before the next queue run: qf orphans --fix=guard") \
+	X(NO_TERMINATOR, "no-terminator", SKIPPED, "no end line: never tried, never returned", \
+	  "see qf orphans --deep") \
+	X(DATA_AFTER_END, "data-after-end", LOST, "lines after the end line", "") \
+	X(UNKNOWN_LINE, "unknown-line", LOST, "no such record letter", "") \
+	X(EMPTY_LINE, "empty-line", LOST, "empty line", "") \
+	X(FROM_LINE, "from-line", LOST, "line starts with \"From \"", "") \
+	X(BAD_VERSION, "bad-version", LOST, "format version is newer than sendmail reads", "") \
+	X(BAD_BODY_TYPE, "bad-body-type", LOST, "body type is neither 7BIT nor 8BITMIME", "") \
+	X(BAD_AUTH, "bad-auth", LOST, "AUTH parameter is no xtext", "") \
+	X(UNKNOWN_DIRECTORY, "unknown-directory", LOST, "data directory is none of this queue's", \
+	  "give all directories of the queue, or its sendmail.cf with -C") \
+	X(UNSAFE_MODE, "unsafe-mode", LOST, "writable by group or others", \
+	  "qf doctor --fix=perms") \
+	X(UNSAFE_OWNER, "unsafe-owner", IGNORED, \
+	  "not owned by root: deliveries to programs and files are refused", "qf doctor --fix=perms") \
+	X(NO_SENDER, "no-sender", ABORTS, "no sender line: the queue runner aborts on it", \
+	  "qf orphans --fix=guard") \
+	X(NO_RECIPIENT, "no-recipient", REMOVED, "no recipient is left", "") \
+	X(NO_DATA, "no-data", EMPTY_MESSAGE, "no data file: goes out without its body", \
+	  "qf orphans --fix=guard") \
+	X(NO_CREATION_TIME, "no-creation-time", IGNORED, "no creation time", "") \
+	X(EARLY_QUARANTINE, "early-quarantine", SKIPPED, \
+	  "quarantine line before T and P: no queue run takes it", "") \
+	X(BAD_RECIPIENT, "bad-recipient", IGNORED, "recipient line cannot be read: dropped", "") \
+	X(BAD_MACRO, "bad-macro", IGNORED, "macro line cannot be read: dropped", "") \
+	X(BAD_HEADER, "bad-header", IGNORED, "header line cannot be read: dropped", "") \
+	X(BAD_NUMBER, "bad-number", IGNORED, "not a number: sendmail reads what digits lead it", "") \
+	X(NUL_BYTE, "nul-byte", IGNORED, "NUL byte: the rest of the line is not read", "") \
+	X(NOT_REGULAR, "not-regular", IGNORED, "not a regular file", "") \
+	X(UNREADABLE, "unreadable", SKIPPED, "cannot be read", "") \
+	X(TOO_LARGE, "too-large", IGNORED, "larger than is read here; the rest was not looked at", "")
+
+enum qf_finding {
+#define X(id, code, fate, text, remedy) QF_F_##id,
+	QF_FINDINGS(X)
+#undef X
+	QF_F_COUNT
+};
+
+struct qf_finding_type {
+	const char *code;     /* stable name users see */
+	enum qf_fate fate;    /* usual consequence; a diagnostic may carry a milder one */
+	const char *text;
+	const char *remedy;   /* or "" */
+};
+const struct qf_finding_type *qf_finding_type(enum qf_finding finding);
+
+struct qf_diagnostic {
+	enum qf_finding finding;
+	enum qf_fate fate;
+	unsigned line;          /* first physical line of the record; 0: the file as a whole */
+	unsigned column;        /* 1-based byte in it; 0 with line 0 */
+	struct qf_slice detail; /* more words, or absent */
+};
+
+/* ---------------------------------------------------------------- the records of a control file */
+
+/* How the value of a record is to be understood. */
+enum qf_value_type {
+	QF_VALUE_NONE, QF_VALUE_NUMBER, QF_VALUE_TIME, QF_VALUE_TEXT, QF_VALUE_ADDRESS,
+	QF_VALUE_FLAGS, QF_VALUE_MACRO, QF_VALUE_RECIPIENT, QF_VALUE_HEADER, QF_VALUE_CONTROLLER,
+	QF_VALUE_DELIVER_BY,
+};
+
+/* One row of the table of record letters. */
+struct qf_record_type {
+	char letter;
+	const char *name;
+	enum qf_value_type value;
+	bool repeats;
+	const char *since;     /* the sendmail that introduced it */
+	const char *help;
+};
+/* NULL where sendmail 8.17 knows no such letter. */
+const struct qf_record_type *qf_record_type(char letter);
+/* All rows, to the one whose name is NULL. */
+const struct qf_record_type *qf_record_types(void);
+
+/* One logical line: a record with its continuation lines, exactly as it stands in the file. */
+struct qf_record {
+	unsigned char letter;  /* first byte; 0 for an empty line */
+	unsigned line;         /* first physical line, 1-based */
+	unsigned lines;        /* physical lines */
+	struct qf_slice raw;   /* with line ends */
+	struct qf_slice value; /* as sendmail sees it: without letter and line end, up to a NUL */
+};
+
+/* ---------------------------------------------------------------- the envelope of a message */
+
+/* Letters of an F line, in the order sendmail writes them. X(identifier, letter, name, help) */
+#define QF_FLAGS(X) \
+	X(WARNED, 'w', "warned", "the delay warning was sent") \
+	X(RESPONSE, 'r', "dsn", "is itself a report (DSN)") \
+	X(HAS8BIT, '8', "8bit", "the body has 8-bit data") \
+	X(DELETE_BCC, 'b', "delete-bcc", "Bcc: is removed on delivery") \
+	X(RET_PARAM, 'd', "ret", "MAIL had RET=") \
+	X(NO_BODY, 'n', "no-body", "the body is not returned") \
+	X(SPLIT, 's', "split", "already split, not split again") \
+	X(SMTPUTF8, 'e', "smtputf8", "needs SMTPUTF8")
+
+enum qf_flag_bit {
+#define X(id, letter, name, help) QF_FLAG_BIT_##id,
+	QF_FLAGS(X)
+#undef X
+};
+#define QF_FLAG(id) (1u << QF_FLAG_BIT_##id)
+
+/* Letters of an R line, in the order sendmail writes them. X(identifier, letter, help) */
+#define QF_RCPT_FLAGS(X) \
+	X(PRIMARY, 'P', "named by the sender") \
+	X(HAS_NOTIFY, 'N', "RCPT had NOTIFY=") \
+	X(SUCCESS, 'S', "report success") \
+	X(FAILURE, 'F', "report failure") \
+	X(DELAY, 'D', "report delay") \
+	X(BCC, 'B', "blind copy") \
+	X(SECURE_MX, 'X', "MX lookup was DNSSEC-secure") \
+	X(ALIAS, 'A', "controlling address is an alias") \
+	X(DYNAMIC, 'Y', "dynamic mailer")
+
+enum qf_rcpt_flag_bit {
+#define X(id, letter, help) QF_RCPT_BIT_##id,
+	QF_RCPT_FLAGS(X)
+#undef X
+};
+#define QF_RCPT(id) (1u << QF_RCPT_BIT_##id)
+
+/* Slices are absent where the file has no such line. */
+struct qf_recipient {
+	struct qf_slice address;     /* as stored, with or without <> */
+	unsigned flags;              /* QF_RCPT() */
+	struct qf_slice original;    /* Q: ORCPT, as stored */
+	struct qf_slice final;       /* r: Final-Recipient, as stored */
+	struct qf_slice status;      /* M before it: the last answer for this recipient */
+	struct qf_slice controller;  /* C in force: the user who controls it */
+	size_t record;               /* index of its R record */
+};
+
+struct qf_macro {
+	struct qf_slice name;        /* "r", "{daemon_flags}" */
+	struct qf_slice value;
+};
+
+struct qf_header {
+	struct qf_slice condition;   /* between the question marks: "", "P", "${client_name}" */
+	struct qf_slice name;
+	struct qf_slice value;       /* after the colon as stored, blank included, meta quoting kept */
+	size_t record;               /* index of its H record */
+};
+
+/* Deliver-by of RFC 2852 (the ! line). */
+struct qf_deliver_by {
+	bool present;
+	unsigned char flag;          /* 0x01 notify, 0x02 return, plus 0x10 trace */
+	int64_t seconds;             /* counted from created */
+};
+
+/*
+ * What a control file says, typed. Numbers as sendmail reads them (atol: leading digits, else 0).
+ * Lines given more than once: as sendmail, the last counts, flags are united.
+ */
+struct qf_envelope {
+	int version;                 /* 0 where there is no V line */
+	int64_t created;             /* T, QF_TIME_NONE without */
+	int64_t last_try;            /* K, QF_TIME_NONE for never (0 or none) */
+	int64_t tries;               /* N */
+	int64_t priority;            /* P */
+	bool has_priority;
+	unsigned flags;              /* F: QF_FLAG() */
+	struct qf_slice data_dir;    /* d */
+	struct qf_slice inode;       /* I */
+	struct qf_slice body_type;   /* B */
+	struct qf_slice quarantine;  /* q */
+	struct qf_slice status;      /* M before S */
+	struct qf_slice sender;      /* S, as stored */
+	struct qf_slice envid;       /* Z */
+	struct qf_slice auth;        /* A */
+	struct qf_deliver_by deliver_by;
+	const struct qf_macro *macros;
+	size_t nmacros;
+	const struct qf_recipient *recipients;
+	size_t nrecipients;
+	const struct qf_header *headers;
+	size_t nheaders;
+};
+
+/* ---------------------------------------------------------------- a message */
+
+struct qf_msg;
+
+enum qf_state { QF_STATE_QUEUED, QF_STATE_HELD, QF_STATE_LOST, QF_STATE_INCOMPLETE };
+const char *qf_state_name(enum qf_state state);
+
+enum qf_tri { QF_NO, QF_YES, QF_UNKNOWN };
+
+/* What the file system says of a message. Fields are set where the scan was asked for them. */
+struct qf_files {
+	struct qf_slice name;       /* file name of the control file */
+	struct qf_slice id;         /* without its prefix */
+	enum qf_kind kind;
+	struct qf_slice queue;      /* directory without /qf */
+	struct qf_slice path;       /* of the control file */
+	struct qf_slice data_path;  /* where the data file is or should be */
+	size_t dir;                 /* index of the directory in the queue */
+	uint64_t inode;             /* from the directory listing or fstat; 0: not known */
+	bool have_stat;             /* what follows is set */
+	uint32_t mode;
+	uint32_t uid;
+	uint32_t gid;
+	uint64_t links;
+	uint64_t device;
+	int64_t control_size;
+	int64_t mtime;
+	int64_t ctime;
+	int64_t data_size;          /* -1: no data file; -2: not looked at */
+	enum qf_tri busy;
+	bool have_busy;
+};
+
+/* Limit on the bytes of a control file that are read; 250,000 recipients are about 24 MB. */
+#define QF_CONTROL_MAX ((size_t)128 << 20)
+
+struct qf_parse_options {
+	enum qf_kind kind;       /* by the file's name; QF_KIND_OTHER is taken as a qf */
+	bool skip_headers;       /* leave envelope.headers and their findings out */
+};
+
+/*
+ * qf_msg_parse - understand a control file in memory.
+ * bytes    any bytes at all; copied.
+ * *out     the message, the caller's, freed with qf_msg_free().
+ * Returns  QF_OK (also for a damaged file), QF_E_LIMIT beyond QF_CONTROL_MAX, QF_E_NOMEM.
+ */
+enum qf_code qf_msg_parse(struct qf_slice bytes, const struct qf_parse_options *options,
+			  struct qf_msg **out, struct qf_err *err);
+/*
+ * qf_msg_read - read and understand one control file by its path (no queue around it needed).
+ * Returns  QF_OK; QF_E_NOT_FOUND, QF_E_DENIED, QF_E_SYS, QF_E_NOMEM. Of something that is not a
+ *          regular file nothing is read and the message says so (QF_F_NOT_REGULAR).
+ */
+enum qf_code qf_msg_read(const char *path, struct qf_msg **out, struct qf_err *err);
+void qf_msg_free(struct qf_msg *msg);
+
+const struct qf_envelope *qf_msg_envelope(const struct qf_msg *msg);
+const struct qf_files *qf_msg_files(const struct qf_msg *msg);
+enum qf_state qf_msg_state(const struct qf_msg *msg);
+/* The records in the order of the file; what is not understood is there too. */
+const struct qf_record *qf_msg_records(const struct qf_msg *msg, size_t *n);
+const struct qf_diagnostic *qf_msg_diagnostics(const struct qf_msg *msg, size_t *n);
+/* The worst thing sendmail will do with it, QF_FATE_IGNORED for a sound one. */
+enum qf_fate qf_msg_fate(const struct qf_msg *msg);
+/* The whole file as read. */
+struct qf_slice qf_msg_bytes(const struct qf_msg *msg);
+/* Appends the records as they stand: the same bytes that were parsed. */
+void qf_msg_write(const struct qf_msg *msg, struct qf_buf *out);
+/* What the visitor of a scan left for this message; absent otherwise. */
+struct qf_slice qf_msg_text(const struct qf_msg *msg);
+
+/*
+ * qf_msg_header - value of the first header of that name (case ignored) as the message says it:
+ * without the leading blanks and with sendmail's meta quoting undone; absent where there is none.
+ * Lives as long as the message.
+ */
+struct qf_slice qf_msg_header(struct qf_msg *msg, const char *name);
+/* The same for one header line. */
+struct qf_slice qf_header_text(struct qf_msg *msg, const struct qf_header *header);
+
+/*
+ * qf_envelope_write - compose a control file (V8, end line included) in the order sendmail 8.17
+ * writes. Line ends inside values become blanks but in headers, as sendmail does.
+ */
+void qf_envelope_write(const struct qf_envelope *envelope, struct qf_buf *out);
+
+/* What a status text names. Absent where it names none. */
+struct qf_slice qf_status_dsn(struct qf_slice status);    /* "4.2.1" */
+struct qf_slice qf_status_relay(struct qf_slice status);  /* "mx.example.net" */
+/* The text with hosts, addresses, ids and numbers replaced, so that like falls to like. */
+void qf_status_kind(struct qf_slice status, struct qf_buf *out);
+/* Domain of an address as stored: after the last @, lower case, no brackets of <>; appended. */
+void qf_address_domain(struct qf_slice address, struct qf_buf *out);
+
+/* ---------------------------------------------------------------- sendmail's configuration */
+
+/* Classes of Timeout.queuereturn and Timeout.queuewarn. */
+enum qf_timeout_class { QF_CLASS_NORMAL, QF_CLASS_URGENT, QF_CLASS_NONURGENT, QF_CLASS_DSN,
+			QF_CLASS_COUNT };
+const char *qf_timeout_class_name(enum qf_timeout_class c);
+
+/* Spans with a meaning of their own. */
+#define QF_SPAN_NEVER INT64_MAX
+#define QF_SPAN_NOW (-1)
+
+enum qf_super_safe { QF_SAFE_FALSE, QF_SAFE_INTERACTIVE, QF_SAFE_POSTMILTER, QF_SAFE_TRUE };
+enum qf_sort_order { QF_ORDER_PRIORITY, QF_ORDER_HOST, QF_ORDER_TIME, QF_ORDER_FILENAME,
+		     QF_ORDER_MODIFICATION, QF_ORDER_RANDOM, QF_ORDER_SHUFFLE, QF_ORDER_NONE };
+
+/*
+ * The values that decide what sendmail does with a queue. Start from qf_policy_default() or
+ * qf_cf_policy(); change what is known better. Spans are seconds.
+ */
+struct qf_policy {
+	int64_t min_queue_age;
+	int64_t max_queue_age;
+	int64_t queue_return[QF_CLASS_COUNT];   /* QF_SPAN_NEVER, QF_SPAN_NOW allowed */
+	int64_t queue_warn[QF_CLASS_COUNT];     /* 0 or QF_SPAN_NEVER: no warning */
+	uint32_t queue_file_mode;
+	uint32_t trusted_uid;                   /* TrustedUser, 0 for none but root */
+	int64_t max_queue_run_size;             /* 0: no limit */
+	enum qf_super_safe super_safe;
+	enum qf_sort_order sort_order;
+};
+void qf_policy_default(struct qf_policy *policy);
+
+struct qf_cf;
+
+/*
+ * qf_cf_read - read a sendmail.cf.
+ * Returns  QF_OK; QF_E_NOT_FOUND, QF_E_DENIED, QF_E_SYS; QF_E_CONFIG with line and column where
+ *          a value that decides about the queue cannot be understood; QF_E_NOMEM.
+ */
+enum qf_code qf_cf_read(const char *path, struct qf_cf **out, struct qf_err *err);
+enum qf_code qf_cf_parse(struct qf_slice bytes, const char *name, struct qf_cf **out,
+			 struct qf_err *err);
+void qf_cf_free(struct qf_cf *cf);
+const struct qf_policy *qf_cf_policy(const struct qf_cf *cf);
+/* Raw text of an option by its long name ("PrivacyOptions", "Timeout.queuereturn.urgent"), as
+   the last line that sets it says; NULL where none does. line may be NULL. */
+const char *qf_cf_option(const struct qf_cf *cf, const char *name, unsigned *line);
+/* Line that set the value sendmail uses for this option, through whatever form; 0: default. */
+unsigned qf_cf_line(const struct qf_cf *cf, const char *name);
+
+/* A queue group: the default one ("mqueue", from QueueDirectory) comes first. */
+struct qf_group {
+	const char *name;
+	const char *path;        /* directory or pattern, absolute */
+	const char *flags;       /* F= */
+	int64_t interval;        /* I=, 0 where none is given */
+	long max_recipients;     /* r=, 0 for none */
+	unsigned line;
+};
+const struct qf_group *qf_cf_groups(const struct qf_cf *cf, size_t *n);
+
+/* ---------------------------------------------------------------- queues */
+
+struct qf_queue;
+
+struct qf_queue_options {
+	const char *const *paths;    /* directories or patterns ("mqueue/q*") */
+	size_t npaths;               /* 0: the groups of cf, else /var/spool/mqueue */
+	const struct qf_cf *cf;      /* may be NULL */
+	const struct qf_policy *policy; /* NULL: that of cf, else the defaults */
+};
+
+/* One queue directory. Strings live as long as the queue. */
+struct qf_dir {
+	const char *path;       /* as sendmail names it: base, '/', relative; no /qf */
+	const char *base;       /* where relative names of d lines start */
+	const char *relative;   /* "." for a queue of one directory */
+	const char *group;      /* queue group, "mqueue" for the default one */
+	bool split_qf;          /* control files lie in qf/ */
+	bool split_df;          /* data files in df/ */
+	bool split_xf;          /* transcripts in xf/ */
+	int control_fd;         /* open directories, owned by the queue */
+	int data_fd;
+	int transcript_fd;
+	uint64_t device;        /* st_dev of the control directory */
+	enum qf_code trouble;   /* QF_OK, or why it cannot be read */
+	struct qf_err err;      /* then in words */
+};
+
+/*
+ * qf_queue_open - find and open the directories of a queue.
+ * Returns  QF_OK, also when single directories of several cannot be read (qf_dir.trouble);
+ *          QF_E_NOT_FOUND, QF_E_DENIED when none can; QF_E_AMBIGUOUS when a directory has no
+ *          queue files while its sub-directories do (err->hint names the pattern);
+ *          QF_E_CONFIG, QF_E_SYS, QF_E_NOMEM.
+ * Origin   sendmail/queue.c multiqueue_cache(), chkqdir().
+ */
+enum qf_code qf_queue_open(const struct qf_queue_options *options, struct qf_queue **out,
+			   struct qf_err *err);
+void qf_queue_free(struct qf_queue *queue);
+size_t qf_queue_ndirs(const struct qf_queue *queue);
+const struct qf_dir *qf_queue_dir(const struct qf_queue *queue, size_t i);
+const struct qf_policy *qf_queue_policy(const struct qf_queue *queue);
+
+/*
+ * qf_queue_find - the control files of one id (qf, hf and Qf, in all directories), or of the path
+ * of a control file.
+ * found    called for each; the message is borrowed for the call. Returns false to stop.
+ * Returns  QF_OK when there was one or more, QF_E_NOT_FOUND, QF_E_USAGE for an id with a slash
+ *          that is no path of a control file of this queue, QF_E_DENIED, QF_E_SYS, QF_E_NOMEM.
+ */
+enum qf_code qf_queue_find(struct qf_queue *queue, const char *id, unsigned needs,
+			   bool (*found)(void *ctx, struct qf_msg *msg), void *ctx,
+			   struct qf_err *err);
+
+/* ---------------------------------------------------------------- scanning */
+
+/* What a caller wants to know of each message; each costs file operations or time. */
+enum {
+	QF_NEED_STAT = 1,      /* fstat of the control file: owner, mode, times, its findings */
+	QF_NEED_BUSY = 2,      /* is it locked: F_OFD_GETLK and /proc/locks, never a lock */
+	QF_NEED_DATA = 4,      /* stat of the data file: size, NO_DATA */
+	QF_NEED_HEADERS = 8,   /* header lines parsed */
+	QF_NEED_BODY = 16,     /* nothing by itself: visitors that read the data file say so */
+};
+
+struct qf_scan;
+
+struct qf_scan_options {
+	unsigned needs;          /* QF_NEED_* */
+	unsigned kinds;          /* 1u << QF_KIND_*; 0: qf, hf and Qf */
+	unsigned jobs;           /* reads in flight; 0: by how the file system answers */
+	unsigned max_ops;        /* file operations a second; 0: no limit */
+	/*
+	 * Called for each message in a worker thread, before qf_scan_next() hands it out: may
+	 * match and render. Returns false to drop the message. worker is what worker_begin
+	 * returned in that thread (NULL without). text goes with the message: qf_msg_text().
+	 */
+	bool (*visit)(void *worker, struct qf_msg *msg, struct qf_buf *text);
+	void *(*worker_begin)(void *ctx);
+	void (*worker_end)(void *worker);
+	void *ctx;
+	const volatile int *cancel; /* non-zero: qf_scan_next() returns QF_E_INTERRUPTED */
+};
+
+/* What a scan saw and cost; counts of names are of directory entries. */
+struct qf_scan_stats {
+	uint64_t messages;       /* handed out or dropped by the visitor */
+	uint64_t gone;           /* left between listing and reading */
+	uint64_t ignored;        /* names that are nothing of sendmail's */
+	uint64_t too_long;       /* names of control files longer than sendmail takes */
+	uint64_t unreadable;     /* messages that could not be read */
+	uint64_t operations;     /* file operations in all */
+	uint64_t opens, reads, stats, locks, listings;
+	unsigned jobs;           /* most reads in flight at once */
+	double seconds;
+};
+
+/*
+ * qf_scan_new - begin to read all messages of a queue. The queue must outlive the scan.
+ * qf_scan_next - the next message, borrowed until the next call; *msg NULL at the end. Rows come
+ * in the order of the directories and of the names in each, whatever jobs is.
+ * Returns  QF_OK; QF_E_INTERRUPTED; QF_E_NOMEM; QF_E_SYS when threads cannot be had.
+ * Messages that come and go meanwhile are no error; unreadable ones carry QF_F_UNREADABLE.
+ */
+enum qf_code qf_scan_new(struct qf_queue *queue, const struct qf_scan_options *options,
+			 struct qf_scan **out, struct qf_err *err);
+enum qf_code qf_scan_next(struct qf_scan *scan, struct qf_msg **msg, struct qf_err *err);
+/* Directories that could not be listed to the end, so far: index in the queue and why. */
+size_t qf_scan_ntroubles(const struct qf_scan *scan);
+const struct qf_err *qf_scan_trouble(const struct qf_scan *scan, size_t i, size_t *dir);
+void qf_scan_stats(const struct qf_scan *scan, struct qf_scan_stats *stats);
+void qf_scan_free(struct qf_scan *scan);
+
+/* ---------------------------------------------------------------- what sendmail will do */
+
+struct qf_outlook {
+	enum qf_timeout_class timeout_class;
+	int64_t due;        /* earliest next try; QF_TIME_NONE: no run takes it */
+	int64_t warn_at;    /* delay warning; QF_TIME_NONE: none will be sent */
+	int64_t bounce_at;  /* returned by the first try after this; QF_TIME_NONE: never */
+	bool young;         /* tried, and younger than MinQueueAge or MaxQueueAge allow */
+	bool expired;       /* bounce_at has passed */
+	bool warned;        /* the warning was sent */
+};
+
+/*
+ * qf_outlook_of - the decisions of a queue run at the instant now, from the policy.
+ * Origin  sendmail/queue.c gatherq(), readqf(); sendmail/envelope.c dropenvelope().
+ */
+void qf_outlook_of(struct qf_msg *msg, const struct qf_policy *policy, int64_t now,
+		   struct qf_outlook *out);
+
+/* ---------------------------------------------------------------- fields */
+
+/* A message as fields, filters and renderers see it. The caller's own; qf_row_init() fills it. */
+struct qf_row {
+	struct qf_msg *msg;
+	struct qf_queue *queue;    /* may be NULL: no body, no d directory */
+	struct qf_outlook outlook;
+	int64_t now;
+};
+void qf_row_init(struct qf_row *row, struct qf_msg *msg, struct qf_queue *queue,
+		 const struct qf_policy *policy, int64_t now);
+
+enum qf_field_type {
+	QF_FIELD_TEXT,
+	QF_FIELD_NUMBER,
+	QF_FIELD_SIZE,     /* bytes */
+	QF_FIELD_AGE,      /* seconds */
+	QF_FIELD_TIME,     /* seconds since the epoch */
+};
+
+/* The value of a field: text, or a number; neither: the message has none. */
+struct qf_value {
+	bool present;
+	int64_t number;
+	struct qf_slice text;
+};
+
+/*
+ * One row of the field table, the one place that columns, sort keys, filters, groups and help
+ * know fields from.
+ */
+struct qf_field {
+	const char *name;         /* in filters, --columns, --sort, --by */
+	const char *title;        /* heading of its column */
+	enum qf_field_type type;
+	unsigned width;           /* of its column; 0: takes what is left */
+	bool per_recipient;       /* has a value for each recipient */
+	bool domain;              /* field:value means "equals or lies below" */
+	unsigned needs;           /* QF_NEED_* */
+	/*
+	 * The i-th value (i counts recipients where per_recipient, else 0). scratch holds text
+	 * that had to be made, and must outlive the value. argument is NAME of "header.NAME".
+	 */
+	struct qf_value (*get)(const struct qf_row *row, size_t i, const char *argument,
+			       struct qf_buf *scratch);
+	const char *help;
+};
+/* By name or alias ("rcpt-domain"); NULL where there is none. "header.NAME" gives the field
+   "header" and sets *argument to NAME (a pointer into name); argument may be NULL. */
+const struct qf_field *qf_field_find(const char *name, const char **argument);
+/* All rows, to the one whose name is NULL. */
+const struct qf_field *qf_fields(void);
+/* How many values it has for this row: recipients or 1. */
+size_t qf_field_count(const struct qf_field *field, const struct qf_row *row);
+/* Value as text for people, appended: ages as 3d12h, sizes as 2.3k, times as RFC 3339. */
+void qf_field_format(const struct qf_field *field, struct qf_value value, struct qf_buf *out);
+/* The states of is:STATE. */
+bool qf_row_is(const struct qf_row *row, const char *state, size_t n, bool *known);
+const char *const *qf_row_states(void);
+/* What is:STATE has to be told (QF_NEED_*). */
+unsigned qf_row_state_needs(const char *state, size_t n);
+
+/* ---------------------------------------------------------------- filters */
+
+struct qf_query;     /* compiled, immutable: may be shared by threads */
+struct qf_matcher;   /* one thread's working memory for a query */
+
+/*
+ * qf_query_parse - compile a filter (language: docs/filters.md).
+ * text     an empty or blank one matches every message.
+ * now      the instant ages are reckoned from.
+ * Returns  QF_OK; QF_E_USAGE with err->column at the place; QF_E_NOMEM.
+ */
+enum qf_code qf_query_parse(const char *text, int64_t now, struct qf_query **out,
+			    struct qf_err *err);
+void qf_query_free(struct qf_query *query);
+/* QF_NEED_* of all its terms. */
+unsigned qf_query_needs(const struct qf_query *query);
+/* True when only messages of that state can match: the query is "is:held", or "is:held and ..". */
+bool qf_query_requires_state(const struct qf_query *query, const char *state);
+
+struct qf_matcher *qf_matcher_new(const struct qf_query *query);
+void qf_matcher_free(struct qf_matcher *matcher);
+/*
+ * qf_matcher_match - does the row match. A pattern that runs into its match limit is an error
+ * (QF_E_LIMIT), never "no match".
+ */
+enum qf_code qf_matcher_match(struct qf_matcher *matcher, const struct qf_row *row, bool *matched,
+			      struct qf_err *err);
+/* The same, but recipient fields look at the i-th recipient alone. */
+enum qf_code qf_matcher_match_recipient(struct qf_matcher *matcher, const struct qf_row *row,
+					size_t i, bool *matched, struct qf_err *err);
+/* Appends "TERM: FIELD is VALUE" lines for the terms that made the row match. */
+void qf_matcher_explain(struct qf_matcher *matcher, const struct qf_row *row, struct qf_buf *out);
+
+/* ---------------------------------------------------------------- groups and shapes */
+
+struct qf_groups;
+
+/* One group of messages with the same value of a field. */
+struct qf_group_row {
+	struct qf_slice key;
+	uint64_t messages;
+	uint64_t size;             /* bytes of data files */
+	int64_t oldest;            /* created; QF_TIME_NONE where no message says */
+	const uint64_t *counts;    /* by age: one more than limits */
+};
+
+/*
+ * qf_groups_new - count rows by a field, and by age.
+ * limits   upper ends in seconds of the age buckets, ascending; one more bucket takes the rest.
+ *          A message lies in the first bucket whose limit its age does not exceed.
+ * A row with several recipients counts once in each group its recipients fall into.
+ */
+struct qf_groups *qf_groups_new(const struct qf_field *field, const char *argument,
+				const int64_t *limits, size_t nlimits);
+void qf_groups_free(struct qf_groups *groups);
+enum qf_code qf_groups_add(struct qf_groups *groups, const struct qf_row *row);
+/* Adds one count under a key given by the caller. */
+enum qf_code qf_groups_add_key(struct qf_groups *groups, struct qf_slice key,
+			       const struct qf_row *row);
+/* Groups with most messages first, ties by key. Valid until the next add. */
+const struct qf_group_row *qf_groups_rows(struct qf_groups *groups, size_t *n);
+/* All rows added, each once. */
+const struct qf_group_row *qf_groups_total(struct qf_groups *groups);
+
+/* ---------------------------------------------------------------- JSON */
+
+/* Writes JSON into a buffer; commas are its own care. Zero-initialise, set out. */
+struct qf_json {
+	struct qf_buf *out;
+	bool comma;
+};
+void qf_json_open(struct qf_json *json, char bracket);    /* '{' or '[' */
+void qf_json_close(struct qf_json *json, char bracket);   /* '}' or ']' */
+void qf_json_key(struct qf_json *json, const char *key);
+bool qf_json_text(struct qf_json *json, struct qf_slice text); /* absent: null; false: lossy */
+void qf_json_string(struct qf_json *json, const char *text);   /* NULL: null */
+void qf_json_int(struct qf_json *json, int64_t number);
+void qf_json_bool(struct qf_json *json, bool value);
+void qf_json_null(struct qf_json *json);
+void qf_json_time(struct qf_json *json, int64_t when);         /* QF_TIME_NONE: null */
+
+/* ---------------------------------------------------------------- redaction */
+
+struct qf_redactor;
+
+/* Replaces addresses by a keyed hash: the same address gives the same name as long as the key is
+   the same. key NULL: a random one. NULL when memory or randomness is not to be had. */
+struct qf_redactor *qf_redactor_new(const void *key, size_t n);
+void qf_redactor_free(struct qf_redactor *redactor);
+/* Appends "r-0123456789ab@redacted" for an address (brackets of <> kept, "" and "<>" as they are). */
+void qf_redact_address(const struct qf_redactor *redactor, struct qf_slice address,
+		       struct qf_buf *out);
+/* Appends text with everything that looks like an address replaced. */
+void qf_redact_text(const struct qf_redactor *redactor, struct qf_slice text, struct qf_buf *out);
+
+/* ---------------------------------------------------------------- renderers */
+
+/* One qf.message/1 object and a line end (docs/schema/message.json). redactor may be NULL. */
+void qf_render_json(const struct qf_row *row, const struct qf_redactor *redactor,
+		    struct qf_buf *out);
+
+/* How mailq prints a queue. */
+struct qf_mailq_options {
+	bool verbose;                    /* -v */
+	enum qf_kind kind;               /* QF_KIND_QUEUED; QF_KIND_HELD: -qQ; QF_KIND_LOST: -qL */
+	const struct qf_query *query;    /* or NULL */
+	const struct qf_redactor *redactor; /* or NULL */
+	bool safe;                       /* make bytes of messages safe for a terminal */
+	bool utf8;
+	int64_t now;
+	unsigned jobs, max_ops;
+	const volatile int *cancel;
+	uint64_t *shown;                 /* set to the number of entries listed; may be NULL */
+};
+
+/*
+ * qf_render_mailq - what `sendmail -bp` prints for the queue, byte for byte.
+ * sink     takes each piece of output; returns false to stop (QF_E_SYS).
+ * Origin   sendmail/queue.c print_single_queue(), gatherq(); bugs noted in docs/mailq.md.
+ */
+enum qf_code qf_render_mailq(struct qf_queue *queue, const struct qf_mailq_options *options,
+			     bool (*sink)(void *ctx, const char *bytes, size_t n), void *ctx,
+			     struct qf_scan_stats *stats, struct qf_err *err);
+
+/* ---------------------------------------------------------------- messages as mail */
+
+/* What of a message is written. */
+enum qf_part { QF_PART_CONTROL, QF_PART_DATA, QF_PART_TRANSCRIPT, QF_PART_HEADERS, QF_PART_BODY,
+	       QF_PART_EML };
+
+/*
+ * qf_headers_write - the header lines as an SMTP mailer would send them: conditional headers whose
+ * mailer flag or macro applies, macro references expanded, meta quoting undone; no blank line
+ * after. Origin: sendmail/headers.c putheader(), docs/mail.md.
+ */
+void qf_headers_write(struct qf_msg *msg, struct qf_buf *out);
+
+/* Appends the text of a header value decoded (RFC 2047, RFC 6532), UTF-8. */
+void qf_header_decode(struct qf_slice value, struct qf_buf *out);
+
+/* Appends a reading of the MIME body as UTF-8 text: text parts decoded, others named in one line
+   each. At most limit bytes of body are looked at. QF_E_UNAVAILABLE when built without. */
+enum qf_code qf_mime_text(struct qf_slice headers, struct qf_slice body, size_t limit,
+			  struct qf_buf *out, struct qf_err *err);
+/* True when MIME and RFC 2047 decoding are built in. */
+bool qf_mime_available(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

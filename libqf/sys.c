@@ -1,0 +1,141 @@
+/*
+ * sys - the thin table of system calls.
+ */
+#include <errno.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "sys.h"
+
+static int
+real_openat(int dir, const char *name, int flags, mode_t mode)
+{
+	return openat(dir, name, flags, mode);
+}
+
+static int
+real_getlk(int fd, struct flock *lock)
+{
+	return fcntl(fd, F_OFD_GETLK, lock);
+}
+
+/* The C library's readdir() reads 32 kB at a time and hides errors in errno; lists of a million
+   names over NFS want larger pieces and a clear end. */
+static ssize_t
+real_getdents(int fd, void *bytes, size_t n)
+{
+	return syscall(SYS_getdents64, fd, bytes, n);
+}
+
+const struct qf_sys qf_sys_real = {
+	.openat = real_openat,
+	.read = read,
+	.close = close,
+	.fstat = fstat,
+	.fstatat = fstatat,
+	.getlk = real_getlk,
+	.getdents = real_getdents,
+};
+
+uint64_t
+qf_clock_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+void
+qf_io_init(struct qf_io *io, const struct qf_sys *sys, unsigned max_ops)
+{
+	io->sys = sys ? sys : &qf_sys_real;
+	for (int i = 0; i < QF_OP_COUNT; i++)
+		atomic_init(&io->ops[i], 0);
+	io->max_ops = max_ops;
+	atomic_init(&io->next_slot, 0);
+}
+
+/* Count an operation, and wait for its turn where they are limited: each takes the next slot on
+   an even grid, so that a burst is never larger than one. */
+static void
+account(struct qf_io *io, enum qf_op op)
+{
+	uint64_t step, now, slot, next;
+
+	atomic_fetch_add_explicit(&io->ops[op], 1, memory_order_relaxed);
+	if (io->max_ops == 0)
+		return;
+	step = 1000000000u / io->max_ops;
+	now = qf_clock_ns();
+	slot = atomic_load(&io->next_slot);
+	do
+		next = (slot > now ? slot : now) + step;
+	while (!atomic_compare_exchange_weak(&io->next_slot, &slot, next));
+	if (slot > now) {
+		struct timespec until = {.tv_sec = (time_t)(slot / 1000000000u),
+					 .tv_nsec = (long)(slot % 1000000000u)};
+
+		while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
+			;
+	}
+}
+
+int
+qf_io_open(struct qf_io *io, int dir, const char *name, int flags)
+{
+	int fd;
+
+	account(io, QF_OP_OPEN);
+	do
+		fd = io->sys->openat(dir, name, flags, 0);
+	while (fd < 0 && errno == EINTR);
+	return fd;
+}
+
+ssize_t
+qf_io_read(struct qf_io *io, int fd, void *bytes, size_t n)
+{
+	ssize_t got;
+
+	account(io, QF_OP_READ);
+	do
+		got = io->sys->read(fd, bytes, n);
+	while (got < 0 && errno == EINTR);
+	return got;
+}
+
+void
+qf_io_close(struct qf_io *io, int fd)
+{
+	io->sys->close(fd);
+}
+
+int
+qf_io_fstat(struct qf_io *io, int fd, struct stat *st)
+{
+	account(io, QF_OP_STAT);
+	return io->sys->fstat(fd, st);
+}
+
+int
+qf_io_stat(struct qf_io *io, int dir, const char *name, struct stat *st, int flags)
+{
+	account(io, QF_OP_STAT);
+	return io->sys->fstatat(dir, name, st, flags);
+}
+
+int
+qf_io_getlk(struct qf_io *io, int fd, struct flock *lock)
+{
+	account(io, QF_OP_LOCK);
+	return io->sys->getlk(fd, lock);
+}
+
+ssize_t
+qf_io_list(struct qf_io *io, int fd, void *bytes, size_t n)
+{
+	account(io, QF_OP_LIST);
+	return io->sys->getdents(fd, bytes, n);
+}
