@@ -1,0 +1,260 @@
+# qfkit: libqf and qf. GNU make, one makefile, sources found by folder: a new module needs no edit.
+#
+#	make                      build/qf, build/libqf.a, build/libqf.so.*
+#	make SAN=address,undefined    the same with sanitizers, in build-san/
+#	make static               build/qf-static
+#	make check                what is needed, the build, every test
+#	make test-NAME            the unit tests of one module
+#	make bench fuzz stress demo install uninstall format-check clean
+#
+# CC=, CFLAGS=, LDFLAGS=, WERROR=1, V=1, WITHOUT_GMIME=1, BUILD=DIR; for install DESTDIR=, PREFIX=.
+
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.SECONDARY:
+.DEFAULT_GOAL := all
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+ifeq ($(origin AR),default)
+AR := ar
+endif
+NM ?= nm
+PKG_CONFIG ?= pkg-config
+CFLAGS ?= -O2 -g
+
+comma := ,
+SAN ?=
+ifeq ($(SAN),)
+BUILD ?= build
+else ifeq ($(SAN),address,undefined)
+BUILD ?= build-san
+else
+BUILD ?= build-san-$(subst $(comma),-,$(SAN))
+endif
+B := $(BUILD)
+Q := $(if $(V),,@)
+
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+MANDIR ?= $(PREFIX)/share/man
+COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
+
+VERSION := $(shell sed -n 's/^\#define QF_VERSION "\(.*\)"$$/\1/p' libqf/qf.h)
+SOVERSION := $(firstword $(subst ., ,$(VERSION)))
+SONAME := libqf.so.$(SOVERSION)
+SOFILE := libqf.so.$(VERSION)
+
+# ---------------------------------------------------------------- sources
+
+LIB_SRC := $(filter-out %_test.c,$(wildcard libqf/*.c))
+TOOL_SRC := $(filter-out %_test.c,$(wildcard tools/*.c tui/*.c))
+TEST_SRC := $(wildcard libqf/*_test.c tools/*_test.c tui/*_test.c)
+HAVE_QF := $(wildcard tools/main.c)
+
+# ---------------------------------------------------------------- libraries
+
+# A package is asked for when a source includes its header, so that nothing is linked, or needed,
+# that is not used. HEADER-PATTERN:PACKAGE
+HEADERS_OF := pcre2.h:libpcre2-8 utf8proc.h:libutf8proc nettle/%:nettle jansson.h:jansson \
+	sqlite3.h:sqlite3 curses.h:ncursesw gmime/%:gmime-3.0
+OPTIONAL := gmime-3.0
+
+includes_of = $(if $(1),$(shell sed -n 's/^[[:space:]]*\#[[:space:]]*include[[:space:]]*<\([^>]*\)>.*/\1/p' $(1)))
+packages_of = $(foreach h,$(HEADERS_OF),$(if $(filter $(firstword $(subst :, ,$(h))),$(1)),$(lastword $(subst :, ,$(h)))))
+have_package = $(shell $(PKG_CONFIG) --exists $(1) 2>/dev/null && echo yes)
+without = $(if $(filter gmime-3.0,$(1)),$(WITHOUT_GMIME))
+
+LIB_WANTED := $(call packages_of,$(call includes_of,$(LIB_SRC)))
+QF_WANTED := $(sort $(LIB_WANTED) $(call packages_of,$(call includes_of,$(TOOL_SRC))))
+FOUND := $(foreach p,$(QF_WANTED),$(if $(call without,$(p)),,$(if $(call have_package,$(p)),$(p))))
+MISSING := $(filter-out $(FOUND) $(OPTIONAL),$(QF_WANTED))
+LIB_PKGS := $(filter $(FOUND),$(LIB_WANTED))
+QF_PKGS := $(filter $(FOUND),$(QF_WANTED))
+
+PKG_CFLAGS := $(if $(QF_PKGS),$(shell $(PKG_CONFIG) --cflags $(QF_PKGS)))
+LIB_LIBS := $(if $(LIB_PKGS),$(shell $(PKG_CONFIG) --libs $(LIB_PKGS)))
+QF_LIBS := $(if $(QF_PKGS),$(shell $(PKG_CONFIG) --libs $(QF_PKGS)))
+DEFINES := $(if $(filter gmime-3.0,$(QF_PKGS)),-DQF_WITH_GMIME)
+
+# ---------------------------------------------------------------- flags
+
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+	$(if $(WERROR),-Werror)
+SAN_FLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+# The same objects go into libqf.a, libqf.so and qf. What the shared library exports is decided by
+# its version script, so calls inside it need no detour: no semantic interposition.
+BASE_FLAGS := -std=c17 -D_GNU_SOURCE -pthread -fPIC -fno-semantic-interposition -I. \
+	$(WARNINGS) $(CFLAGS) $(SAN_FLAGS)
+COMPILE_FLAGS := $(BASE_FLAGS) $(CPPFLAGS) $(DEFINES) $(PKG_CFLAGS)
+LINK_FLAGS := -pthread $(CFLAGS) $(SAN_FLAGS) -Wl,--as-needed $(LDFLAGS)
+
+# ---------------------------------------------------------------- rules for one set of objects
+
+say = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$(2)')
+write_if_changed = mkdir -p $(@D) && printf '%s\n' '$(1)' >$@.new && \
+	{ cmp -s $@.new $@ && rm -f $@.new || mv -f $@.new $@; }
+
+# $(call objects_in,FOLDER,SOURCES)
+objects_in = $(patsubst %.c,$(1)/%.o,$(2))
+
+# $(call object_rules,FOLDER,FLAGS): everything compiled with these flags lies in the folder, and is
+# compiled anew when they change.
+define object_rules
+$(1)/flags: FORCE
+	@$$(if $$(MISSING),echo 'missing: $$(MISSING). Run: scripts/install-deps build' >&2; exit 1)
+	@$$(call write_if_changed,$$(CC) $(2))
+
+$(1)/%.o: %.c $(1)/flags
+	@mkdir -p $$(@D)
+	$$(call say,CC,$$@)
+	$$(Q)$$(CC) $(2) -MMD -MP -c -o $$@ $$<
+
+-include $$(patsubst %.o,%.d,$$(call objects_in,$(1),$$(LIB_SRC) $$(TOOL_SRC) $$(TEST_SRC)))
+endef
+
+OBJ := $(B)/obj
+$(eval $(call object_rules,$(OBJ),$(COMPILE_FLAGS)))
+
+LIB_OBJ := $(call objects_in,$(OBJ),$(LIB_SRC))
+TOOL_OBJ := $(call objects_in,$(OBJ),$(TOOL_SRC))
+TEST_OBJ := $(call objects_in,$(OBJ),$(TEST_SRC))
+
+# A list of what goes into a product: it is linked anew when a source comes or goes.
+$(B)/lib.list: FORCE
+	@$(call write_if_changed,$(LIB_OBJ))
+$(B)/qf.list: FORCE
+	@$(call write_if_changed,$(TOOL_OBJ) $(QF_LIBS))
+$(B)/unit.list: FORCE
+	@$(call write_if_changed,$(TEST_OBJ))
+
+# ---------------------------------------------------------------- products
+
+.PHONY: all
+all: $(B)/libqf.a $(B)/libqf.so $(B)/qf.pc $(if $(HAVE_QF),$(B)/qf)
+
+$(B)/libqf.a: $(LIB_OBJ) $(B)/lib.list
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $(LIB_OBJ)
+
+# Exactly the functions that qf.h declares are exported.
+$(B)/libqf.map: libqf/qf.h scripts/check-exports
+	@mkdir -p $(@D)
+	$(call say,GEN,$@)
+	$(Q)CC='$(CC)' scripts/check-exports --map libqf/qf.h >$@
+
+$(B)/$(SOFILE): $(LIB_OBJ) $(B)/lib.list $(B)/libqf.map
+	$(call say,LD,$@)
+	$(Q)$(CC) -shared -Wl,-soname,$(SONAME) -Wl,--version-script=$(B)/libqf.map \
+		$(LINK_FLAGS) -o $@ $(LIB_OBJ) $(LIB_LIBS)
+
+$(B)/libqf.so: $(B)/$(SOFILE)
+	$(Q)ln -sf $(SOFILE) $(B)/$(SONAME) && ln -sf $(SONAME) $@
+
+$(B)/qf.pc: libqf/qf.pc.in $(B)/pc.list
+	$(call say,GEN,$@)
+	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
+		-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(VERSION)|' \
+		-e 's|@REQUIRES@|$(LIB_PKGS)|' $< >$@
+
+$(B)/pc.list: FORCE
+	@$(call write_if_changed,$(PREFIX) $(LIBDIR) $(INCLUDEDIR) $(VERSION) $(LIB_PKGS))
+
+$(B)/qf: $(TOOL_OBJ) $(B)/libqf.a $(B)/qf.list
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LINK_FLAGS) -o $@ $(TOOL_OBJ) $(B)/libqf.a $(QF_LIBS)
+
+# ---------------------------------------------------------------- one static executable
+
+# Objects of their own: what cannot be linked statically is left out of them.
+STATIC_PKGS := $(filter-out gmime-3.0,$(QF_PKGS))
+STATIC_OBJ := $(B)/obj-static
+STATIC_FLAGS := $(BASE_FLAGS) $(CPPFLAGS) -DQF_STATIC \
+	$(if $(STATIC_PKGS),$(shell $(PKG_CONFIG) --cflags $(STATIC_PKGS)))
+STATIC_LIBS = $(if $(STATIC_PKGS),$(shell $(PKG_CONFIG) --static --libs $(STATIC_PKGS)))
+$(eval $(call object_rules,$(STATIC_OBJ),$(STATIC_FLAGS)))
+STATIC_ALL := $(call objects_in,$(STATIC_OBJ),$(LIB_SRC) $(TOOL_SRC))
+
+.PHONY: static
+static: $(if $(HAVE_QF),$(B)/qf-static)
+
+$(B)/static.list: FORCE
+	@$(call write_if_changed,$(STATIC_ALL))
+$(B)/qf-static: $(STATIC_ALL) $(B)/static.list
+	$(call say,LD,$@)
+	$(Q)$(CC) -static-pie $(LINK_FLAGS) -o $@ $(STATIC_ALL) $(STATIC_LIBS)
+
+# ---------------------------------------------------------------- tests
+
+# Tests link the archive, so that they reach what the shared library hides.
+TESTED_OBJ := $(filter-out $(OBJ)/tools/main.o,$(TOOL_OBJ))
+CRITERION_LIBS = $(shell $(PKG_CONFIG) --libs criterion)
+
+.PHONY: unit
+unit: $(if $(TEST_SRC),$(B)/tests/unit)
+
+$(B)/tests/unit: $(TEST_OBJ) $(TESTED_OBJ) $(B)/libqf.a $(B)/unit.list
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LINK_FLAGS) -o $@ $(TEST_OBJ) $(TESTED_OBJ) $(B)/libqf.a $(QF_LIBS) \
+		$(CRITERION_LIBS)
+
+$(B)/tests/%_test: $(OBJ)/libqf/%_test.o $(B)/libqf.a
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LINK_FLAGS) -o $@ $< $(B)/libqf.a $(QF_LIBS) $(CRITERION_LIBS)
+
+test-%: $(B)/tests/%_test
+	$<
+
+.PHONY: check bench fuzz stress demo format-check
+check:
+	@scripts/run-tests --check
+
+bench: all
+	scripts/bench $(B)
+
+stress:
+	@scripts/run-tests --stress
+
+demo:
+	@scripts/demo
+
+format-check:
+	clang-format --dry-run --Werror $(wildcard libqf/*.[ch] tools/*.[ch] tui/*.[ch])
+
+# ---------------------------------------------------------------- installing
+
+.PHONY: install uninstall clean
+MAN_PAGES := $(wildcard docs/man/*.[0-9])
+COMPLETION := $(wildcard scripts/completion/qf.bash)
+man_target = $(MANDIR)/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
+INSTALLED := $(BINDIR)/qf $(LIBDIR)/libqf.a $(LIBDIR)/$(SOFILE) $(LIBDIR)/$(SONAME) \
+	$(LIBDIR)/libqf.so $(LIBDIR)/pkgconfig/qf.pc $(INCLUDEDIR)/libqf/qf.h \
+	$(foreach m,$(MAN_PAGES),$(call man_target,$(m))) $(if $(COMPLETION),$(COMPLETIONDIR)/qf)
+
+install: all
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)/libqf
+	$(if $(HAVE_QF),install -m 755 $(B)/qf $(DESTDIR)$(BINDIR)/qf)
+	install -m 644 $(B)/libqf.a $(DESTDIR)$(LIBDIR)/libqf.a
+	install -m 755 $(B)/$(SOFILE) $(DESTDIR)$(LIBDIR)/$(SOFILE)
+	ln -sf $(SOFILE) $(DESTDIR)$(LIBDIR)/$(SONAME)
+	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libqf.so
+	install -m 644 $(B)/qf.pc $(DESTDIR)$(LIBDIR)/pkgconfig/qf.pc
+	install -m 644 libqf/qf.h $(DESTDIR)$(INCLUDEDIR)/libqf/qf.h
+	$(foreach m,$(MAN_PAGES),install -D -m 644 $(m) $(DESTDIR)$(call man_target,$(m)) &&) :
+	$(if $(COMPLETION),install -D -m 644 $(COMPLETION) $(DESTDIR)$(COMPLETIONDIR)/qf)
+
+uninstall:
+	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
+	-rmdir $(DESTDIR)$(INCLUDEDIR)/libqf 2>/dev/null
+
+clean:
+	rm -rf build build-san build-san-* build-fuzz
+
+.PHONY: FORCE
+FORCE:
