@@ -1,0 +1,65 @@
+/*
+ * lex - a control file as logical lines.
+ *
+ * Origin: sendmail/util.c fgetfolded(): a line that starts with blank or tab continues the one
+ * before, whatever its letter; CR directly before LF is dropped; the value is a C string and so
+ * ends at a NUL; the last line may lack its line end.
+ */
+#include <string.h>
+
+#include "lex.h"
+
+void
+qf_lex_init(struct qf_lexer *lexer, struct qf_slice bytes)
+{
+	lexer->at = bytes.p;
+	lexer->end = bytes.n ? bytes.p + bytes.n : bytes.p;
+	lexer->line = 0;
+}
+
+bool
+qf_lex_next(struct qf_lexer *lexer, struct qf_record *record, struct qf_lex_note *note)
+{
+	const char *start = lexer->at;
+	const char *at = start;
+	const char *stop; /* end of the value: line end excluded */
+	const char *nul;
+
+	if (at == lexer->end)
+		return false;
+	record->line = lexer->line + 1;
+	record->lines = 0;
+	note->folded_crlf = false;
+	for (;;) {
+		const char *lf = memchr(at, '\n', (size_t)(lexer->end - at));
+
+		record->lines++;
+		if (!lf) {
+			at = stop = lexer->end;
+			break;
+		}
+		at = lf + 1;
+		stop = lf > start && lf[-1] == '\r' ? lf - 1 : lf;
+		if (at == lexer->end || (*at != ' ' && *at != '\t'))
+			break;
+		note->folded_crlf |= stop != lf;
+	}
+	lexer->at = at;
+	lexer->line += record->lines;
+	record->raw.p = start;
+	record->raw.n = (size_t)(at - start);
+	if (stop == start) { /* an empty line */
+		record->letter = 0;
+		record->value = (struct qf_slice){stop, 0};
+		note->nul = SIZE_MAX;
+		return true;
+	}
+	record->letter = (unsigned char)*start;
+	nul = memchr(start, '\0', (size_t)(stop - start));
+	note->nul = nul ? (size_t)(nul - start) : SIZE_MAX;
+	if (nul && nul > start)
+		stop = nul;
+	record->value.p = start + 1;
+	record->value.n = nul == start ? 0 : (size_t)(stop - start - 1);
+	return true;
+}
