@@ -17,6 +17,8 @@
 #include "msg.h"
 #include "rec.h"
 
+#define TEXT_KEPT ((size_t)65536)
+
 /* State of the second pass: values that wait for the record they belong to. */
 struct reader {
 	struct qf_msg *msg;
@@ -30,10 +32,17 @@ struct reader {
 	bool skip_headers;
 };
 
+static const struct qf_envelope empty_envelope = {.created = QF_TIME_NONE,
+						  .last_try = QF_TIME_NONE};
+
 struct qf_msg *
 qf_msg_new(void)
 {
-	return calloc(1, sizeof(struct qf_msg));
+	struct qf_msg *msg = calloc(1, sizeof(*msg));
+
+	if (msg)
+		msg->envelope = empty_envelope;
+	return msg;
 }
 
 void
@@ -43,8 +52,11 @@ qf_msg_clear(struct qf_msg *msg)
 	struct qf_buf text = msg->text;
 
 	qf_arena_clear(&arena);
+	/* One huge message must not keep its memory for all that follow. */
+	if (text.cap > TEXT_KEPT)
+		qf_buf_release(&text);
 	qf_buf_clear(&text);
-	*msg = (struct qf_msg){.arena = arena, .text = text};
+	*msg = (struct qf_msg){.arena = arena, .text = text, .envelope = empty_envelope};
 }
 
 void
@@ -489,7 +501,6 @@ qf_msg_interpret(struct qf_msg *msg, struct qf_slice bytes, bool skip_headers, s
 	enum qf_code code;
 
 	msg->bytes = bytes;
-	msg->envelope = (struct qf_envelope){.created = QF_TIME_NONE, .last_try = QF_TIME_NONE};
 	code = cut(msg, counts, err);
 	if (code)
 		return code;

@@ -662,7 +662,8 @@ enum qf_code qf_scan_next(struct qf_scan *scan, struct qf_msg **msg, struct qf_e
 /* Directories that could not be listed to the end, so far: index in the queue and why. */
 size_t qf_scan_ntroubles(const struct qf_scan *scan);
 const struct qf_err *qf_scan_trouble(const struct qf_scan *scan, size_t i, size_t *dir);
-void qf_scan_stats(const struct qf_scan *scan, struct qf_scan_stats *stats);
+/* Counts of the whole scan. Ends it: what was not handed out yet is not. */
+void qf_scan_stats(struct qf_scan *scan, struct qf_scan_stats *stats);
 void qf_scan_free(struct qf_scan *scan);
 
 /* ---------------------------------------------------------------- what sendmail will do */

@@ -1,0 +1,37 @@
+/*
+ * load - read one message from its queue, with as few file operations as what is asked allows:
+ * open, read, close of the control file; a stat or a lock question only where it is needed; the
+ * data file is looked at only where its size is.
+ */
+#ifndef QF_LIBQF_LOAD_H
+#define QF_LIBQF_LOAD_H
+
+#include "locks.h"
+#include "msg.h"
+#include "qf.h"
+#include "sys.h"
+
+/* A control file under this size is had with one read. */
+#define QF_READ_SIZE ((size_t)16384)
+
+/* What one thread needs to load messages. */
+struct qf_loader {
+	struct qf_queue *queue;
+	struct qf_io *io;
+	struct qf_locks *locks;  /* NULL without QF_NEED_BUSY */
+	const bool *sees_flock;  /* per directory */
+	unsigned needs;
+	char *scratch;           /* QF_READ_SIZE bytes */
+	bool noatime;            /* try O_NOATIME; cleared where it is refused */
+};
+
+/*
+ * qf_load - fill a cleared message.
+ * name     of the control file, n bytes and a NUL; type: d_type of its directory entry.
+ * Returns  QF_OK, also for what cannot be read or is no file (findings say so); QF_E_GONE when it
+ *          left meanwhile; QF_E_NOMEM.
+ */
+enum qf_code qf_load(struct qf_loader *loader, size_t dir, const char *name, size_t n,
+		     unsigned char type, uint64_t inode, struct qf_msg *msg, struct qf_err *err);
+
+#endif
