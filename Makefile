@@ -192,34 +192,37 @@ $(B)/qf-static: $(STATIC_ALL) $(B)/static.list
 
 # Tests link the archive, so that they reach what the shared library hides.
 TESTED_OBJ := $(filter-out $(OBJ)/tools/main.o,$(TOOL_OBJ))
+HAVE_CRITERION := $(call have_package,criterion)
 CRITERION_LIBS = $(shell $(PKG_CONFIG) --libs criterion)
+LEAK_OBJ := $(if $(findstring address,$(SAN)),$(OBJ)/test-fixtures/leak_check.o)
 
-.PHONY: unit
-unit: $(if $(TEST_SRC),$(B)/tests/unit)
+.PHONY: tests
+tests: $(if $(HAVE_CRITERION),$(if $(TEST_SRC),$(B)/tests/unit))
 
-$(B)/tests/unit: $(TEST_OBJ) $(TESTED_OBJ) $(B)/libqf.a $(B)/unit.list
+$(B)/tests/unit: $(TEST_OBJ) $(TESTED_OBJ) $(LEAK_OBJ) $(B)/libqf.a $(B)/unit.list
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LINK_FLAGS) -o $@ $(TEST_OBJ) $(TESTED_OBJ) $(B)/libqf.a $(QF_LIBS) \
-		$(CRITERION_LIBS)
+	$(Q)$(CC) $(LINK_FLAGS) -o $@ $(TEST_OBJ) $(TESTED_OBJ) $(LEAK_OBJ) $(B)/libqf.a \
+		$(QF_LIBS) $(CRITERION_LIBS)
 
-$(B)/tests/%_test: $(OBJ)/libqf/%_test.o $(B)/libqf.a
+# The tests of one module, for the time while it is written: make test-lex
+$(B)/tests/%_test: $(OBJ)/libqf/%_test.o $(LEAK_OBJ) $(B)/libqf.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LINK_FLAGS) -o $@ $< $(B)/libqf.a $(QF_LIBS) $(CRITERION_LIBS)
+	$(Q)$(CC) $(LINK_FLAGS) -o $@ $< $(LEAK_OBJ) $(B)/libqf.a $(QF_LIBS) $(CRITERION_LIBS)
 
 test-%: $(B)/tests/%_test
 	$<
 
 .PHONY: check bench fuzz stress demo format-check
 check:
-	@scripts/run-tests --check
+	+@scripts/run-tests --check
 
 bench: all
 	scripts/bench $(B)
 
 stress:
-	@scripts/run-tests --stress
+	+@scripts/run-tests --stress
 
 demo:
 	@scripts/demo
