@@ -6,9 +6,9 @@
  *	symbol or blank that Unicode has assigned and that can be seen. All else is shown as
  *		\n \t \r	line feed, tab, carriage return
  *		\xNN		another control character of ASCII, or a byte that is no UTF-8
- *		\u{N}		any other character: the C1 controls, controls of direction, format
- *				and invisible characters, line and paragraph separators, private use,
- *				unassigned ones
+ *		\u{N}		any other character: C1 controls, controls of direction, format and
+ *				invisible characters, line and paragraph separators, private use
+ *				and unassigned ones
  *		\\		a backslash, but only where a single one could be taken for the
  *				start of one of these; so "a\"b"@c.example stays as it is
  *	from which the bytes can be told exactly. A combining mark without a base of its own would
@@ -75,24 +75,38 @@ utf8_next(const char *text, size_t n, int32_t *c)
 	return length;
 }
 
+/* Bytes of ASCII that lead the text. */
+static size_t
+ascii_run(struct qf_slice text)
+{
+	size_t i = 0;
+
+	for (; text.n - i >= sizeof(uint64_t); i += sizeof(uint64_t)) {
+		uint64_t word;
+
+		memcpy(&word, text.p + i, sizeof(word));
+		if (word & 0x8080808080808080u)
+			break;
+	}
+	while (i < text.n && (unsigned char)text.p[i] < 0x80)
+		i++;
+	return i;
+}
+
 bool
 qf_utf8_valid(struct qf_slice text)
 {
-	int32_t c;
+	while (text.n) {
+		size_t n = ascii_run(text);
+		int32_t c;
 
-	for (size_t i = 0; i < text.n;) {
-		uint64_t word;
-
-		if (text.n - i >= sizeof(word)) {
-			memcpy(&word, text.p + i, sizeof(word));
-			if ((word & 0x8080808080808080u) == 0) {
-				i += sizeof(word);
-				continue;
-			}
+		if (n == 0) {
+			n = utf8_next(text.p, text.n, &c);
+			if (c < 0)
+				return false;
 		}
-		i += utf8_next(text.p + i, text.n - i, &c);
-		if (c < 0)
-			return false;
+		text.p += n;
+		text.n -= n;
 	}
 	return true;
 }
@@ -286,32 +300,51 @@ size_t
 qf_text_width(struct qf_slice text)
 {
 	size_t width = 0;
-	int32_t c;
 
-	for (size_t i = 0; i < text.n;) {
-		if ((unsigned char)text.p[i] < 0x80) {
-			width++;
-			i++;
-			continue;
+	while (text.n) {
+		size_t n = ascii_run(text);
+		int32_t c;
+
+		if (n > 0) {
+			width += n;
+		} else {
+			n = utf8_next(text.p, text.n, &c);
+			width += c < 0 ? 1 : width_of(c);
 		}
-		i += utf8_next(text.p + i, text.n - i, &c);
-		width += c < 0 ? 1 : width_of(c);
+		text.p += n;
+		text.n -= n;
 	}
 	return width;
+}
+
+static void
+add_cut(struct qf_buf *out, struct qf_slice text, size_t n, bool utf8)
+{
+	qf_buf_add(out, text.p, n);
+	qf_buf_adds(out, utf8 ? "\u2026" : "~");
 }
 
 size_t
 qf_text_fit(struct qf_buf *out, struct qf_slice text, size_t width, bool utf8)
 {
-	size_t used = 0; /* columns up to i */
-	size_t cut = 0;  /* last place before i where text may end and an ellipsis follow */
-	size_t cut_used = 0;
-	int32_t before = -1, state = 0, c;
+	size_t ascii = ascii_run(text);
+	/* Columns so far, and the last place where the text may end and an ellipsis follow. */
+	size_t used = 0, cut = 0, cut_used = 0;
 	size_t n;
+	int32_t before = 'x', state = 0, c;
 
+	if (width == 0)
+		return 0;
+	/* The usual cases first: ASCII is a column each and joins with nothing before it. */
+	if (ascii == text.n && ascii <= width) {
+		qf_buf_add(out, text.p, text.n);
+		return ascii;
+	}
+	if (ascii > width) {
+		add_cut(out, text, width - 1, utf8);
+		return width;
+	}
 	for (size_t i = 0; i < text.n; i += n) {
-		/* ASCII is a column each and joins with nothing; bytes that are no characters (-1)
-		   are taken as such. */
 		n = utf8_next(text.p + i, text.n - i, &c);
 		if (used < width && ((before < 0x80 && c < 0x80) || may_cut(before, c, &state))) {
 			cut = i;
@@ -319,10 +352,7 @@ qf_text_fit(struct qf_buf *out, struct qf_slice text, size_t width, bool utf8)
 		}
 		used += c < 0x80 ? 1 : width_of(c);
 		if (used > width) {
-			if (width == 0)
-				return 0;
-			qf_buf_add(out, text.p, cut);
-			qf_buf_adds(out, utf8 ? "\u2026" : "~");
+			add_cut(out, text, cut, utf8);
 			return cut_used + 1;
 		}
 		before = c < 0 ? 'x' : c;
@@ -359,8 +389,12 @@ json_unwelcome(int32_t c)
 static void
 add_json_escape(struct qf_buf *out, int32_t c)
 {
-	char text[6] = {'\\', 'u', hex_digits[c >> 12 & 15], hex_digits[c >> 8 & 15],
-			hex_digits[c >> 4 & 15], hex_digits[c & 15]};
+	char text[6] = {'\\',
+			'u',
+			hex_digits[c >> 12 & 15],
+			hex_digits[c >> 8 & 15],
+			hex_digits[c >> 4 & 15],
+			hex_digits[c & 15]};
 
 	qf_buf_add(out, text, sizeof(text));
 }
@@ -429,33 +463,53 @@ add_json_rest(struct qf_buf *out, struct qf_slice text)
 	return exact;
 }
 
-bool
-qf_escape_json(struct qf_buf *out, struct qf_slice text)
+/* Copy what leads the text and needs no escape; to has room for all of it. Returns how much. */
+static size_t
+copy_json_plain(char *to, struct qf_slice text)
 {
-	/* Room for all of it and both quotes, as nearly every string is copied as it is. */
-	char *p = qf_buf_room(out, text.n + 2);
 	size_t i = 0;
-	bool exact = true;
+	uint64_t word;
 
-	if (!p)
-		return qf_utf8_valid(text);
-	*p++ = '"';
-	for (; text.n - i >= sizeof(uint64_t); i += sizeof(uint64_t)) {
-		uint64_t word;
-
+	for (; text.n - i >= sizeof(word); i += sizeof(word)) {
 		memcpy(&word, text.p + i, sizeof(word));
 		if (special_bytes(word))
 			break;
-		memcpy(p + i, &word, sizeof(word));
+		memcpy(to + i, &word, sizeof(word));
+	}
+	/* What is left of less than a word: the last word of the text, of which a part is done. */
+	if (i > 0 && i < text.n && text.n - i < sizeof(word)) {
+		memcpy(&word, text.p + text.n - sizeof(word), sizeof(word));
+		if (!special_bytes(word)) {
+			memcpy(to + text.n - sizeof(word), &word, sizeof(word));
+			return text.n;
+		}
 	}
 	for (; i < text.n && json_plain((unsigned char)text.p[i]); i++)
-		p[i] = text.p[i];
-	out->n += i + 1;
-	if (i < text.n) {
-		struct qf_slice rest = {text.p + i, text.n - i};
+		to[i] = text.p[i];
+	return i;
+}
 
-		exact = add_json_rest(out, rest);
+bool
+qf_escape_json(struct qf_buf *out, struct qf_slice text)
+{
+	/* Room for all of it and both quotes: nearly every string is copied as it is. */
+	char *p = qf_buf_room(out, text.n + 2);
+	bool exact;
+	size_t n;
+
+	if (!p)
+		return qf_utf8_valid(text);
+	p[0] = '"';
+	n = copy_json_plain(p + 1, text);
+	if (n == text.n) {
+		p[n + 1] = '"';
+		out->n += n + 2;
+		return true;
 	}
+	out->n += n + 1;
+	text.p += n;
+	text.n -= n;
+	exact = add_json_rest(out, text);
 	qf_buf_addc(out, '"');
 	return exact;
 }

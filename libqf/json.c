@@ -6,19 +6,29 @@
 
 #include "buf.h"
 
-static void
-separate(struct qf_json *json)
+/* Room for n bytes and the comma, if one is due, which is put there. NULL: the buffer failed. */
+static char *
+begin(struct qf_json *json, size_t n)
 {
-	if (json->comma)
-		qf_buf_addc(json->out, ',');
+	char *p = qf_buf_room(json->out, n + 1);
+
+	if (p && json->comma) {
+		*p++ = ',';
+		json->out->n++;
+	}
 	json->comma = true;
+	return p;
 }
 
 static void
 add_value(struct qf_json *json, const char *bytes, size_t n)
 {
-	separate(json);
-	qf_buf_add(json->out, bytes, n);
+	char *p = begin(json, n);
+
+	if (!p)
+		return;
+	memcpy(p, bytes, n);
+	json->out->n += n;
 }
 
 void
@@ -35,15 +45,21 @@ qf_json_close(struct qf_json *json, char bracket)
 	json->comma = true;
 }
 
+/* Keys are words of the program, not of messages: they need no escaping. */
 void
 qf_json_key(struct qf_json *json, const char *key)
 {
-	struct qf_slice text = {key, strlen(key)};
+	size_t n = strlen(key);
+	char *p = begin(json, n + 3);
 
-	separate(json);
-	qf_escape_json(json->out, text);
-	qf_buf_addc(json->out, ':');
 	json->comma = false;
+	if (!p)
+		return;
+	p[0] = '"';
+	memcpy(p + 1, key, n);
+	p[n + 1] = '"';
+	p[n + 2] = ':';
+	json->out->n += n + 3;
 }
 
 bool
@@ -53,7 +69,7 @@ qf_json_text(struct qf_json *json, struct qf_slice text)
 		qf_json_null(json);
 		return true;
 	}
-	separate(json);
+	begin(json, 0);
 	return qf_escape_json(json->out, text);
 }
 
@@ -68,7 +84,7 @@ qf_json_string(struct qf_json *json, const char *text)
 void
 qf_json_int(struct qf_json *json, int64_t number)
 {
-	separate(json);
+	begin(json, 0);
 	qf_buf_add_int(json->out, number);
 }
 

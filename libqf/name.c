@@ -3,16 +3,29 @@
  */
 #include "qf.h"
 
-static const char prefixes[][3] = {
-	[QF_KIND_OTHER] = "",
-	[QF_KIND_QUEUED] = "qf",
-	[QF_KIND_HELD] = "hf",
-	[QF_KIND_LOST] = "Qf",
-	[QF_KIND_STAGED] = "tf",
-	[QF_KIND_STAGED_ASIDE] = "Tf",
-	[QF_KIND_DATA] = "df",
-	[QF_KIND_TRANSCRIPT] = "xf",
-};
+const char *
+qf_kind_prefix(enum qf_kind kind)
+{
+	switch (kind) {
+	case QF_KIND_QUEUED:
+		return "qf";
+	case QF_KIND_HELD:
+		return "hf";
+	case QF_KIND_LOST:
+		return "Qf";
+	case QF_KIND_STAGED:
+		return "tf";
+	case QF_KIND_STAGED_ASIDE:
+		return "Tf";
+	case QF_KIND_DATA:
+		return "df";
+	case QF_KIND_TRANSCRIPT:
+		return "xf";
+	case QF_KIND_OTHER:
+		break;
+	}
+	return "";
+}
 
 /* Origin: sendmail/queue.c gatherq(). Nothing but the first two characters counts: "qf" alone is
    a message with an empty id, and a copy like "qfID.bak" is run. */
@@ -21,19 +34,24 @@ qf_name_kind(const char *name, size_t n)
 {
 	if (n < 2 || name[1] != 'f')
 		return QF_KIND_OTHER;
-	for (int kind = QF_KIND_QUEUED; kind <= QF_KIND_TRANSCRIPT; kind++) {
-		if (name[0] == prefixes[kind][0])
-			return (enum qf_kind)kind;
+	switch (name[0]) {
+	case 'q':
+		return QF_KIND_QUEUED;
+	case 'h':
+		return QF_KIND_HELD;
+	case 'Q':
+		return QF_KIND_LOST;
+	case 't':
+		return QF_KIND_STAGED;
+	case 'T':
+		return QF_KIND_STAGED_ASIDE;
+	case 'd':
+		return QF_KIND_DATA;
+	case 'x':
+		return QF_KIND_TRANSCRIPT;
+	default:
+		return QF_KIND_OTHER;
 	}
-	return QF_KIND_OTHER;
-}
-
-const char *
-qf_kind_prefix(enum qf_kind kind)
-{
-	if ((unsigned)kind > QF_KIND_TRANSCRIPT)
-		return "";
-	return prefixes[kind];
 }
 
 bool

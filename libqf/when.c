@@ -17,8 +17,7 @@
 
 struct date {
 	int64_t year;
-	unsigned month; /* 1..12 */
-	unsigned day;   /* 1..31 */
+	unsigned month, day; /* from 1 */
 };
 
 static int64_t
@@ -111,15 +110,18 @@ put(char *p, uint64_t number, int least)
 size_t
 qf_time_format(int64_t when, char text[QF_TIME_TEXT])
 {
-	int64_t days = floor_div(when, DAY);
-	/* Not when - days * DAY: the first day of the range does not fit as a product. */
-	unsigned second = (unsigned)(when % DAY < 0 ? when % DAY + DAY : when % DAY);
+	int64_t days = when / DAY;
+	int64_t second = when % DAY;
 	struct date date;
 	char *p = text;
 
 	if (when == QF_TIME_NONE) {
 		text[0] = '\0';
 		return 0;
+	}
+	if (second < 0) {
+		second += DAY;
+		days--;
 	}
 	date = date_of(days);
 	if (date.year < 0)
@@ -135,11 +137,11 @@ qf_time_format(int64_t when, char text[QF_TIME_TEXT])
 	*p++ = '-';
 	p = put2(p, date.day);
 	*p++ = 'T';
-	p = put2(p, second / 3600);
+	p = put2(p, (unsigned)second / 3600);
 	*p++ = ':';
-	p = put2(p, second / 60 % 60);
+	p = put2(p, (unsigned)second / 60 % 60);
 	*p++ = ':';
-	p = put2(p, second % 60);
+	p = put2(p, (unsigned)second % 60);
 	*p++ = 'Z';
 	*p = '\0';
 	return (size_t)(p - text);
