@@ -54,6 +54,9 @@ SOFILE := libqf.so.$(VERSION)
 LIB_SRC := $(filter-out %_test.c,$(wildcard libqf/*.c))
 TOOL_SRC := $(filter-out %_test.c,$(wildcard tools/*.c tui/*.c))
 TEST_SRC := $(wildcard libqf/*_test.c tools/*_test.c tui/*_test.c)
+FUZZ_SRC := $(filter-out %/replay.c,$(wildcard test-fixtures/fuzz/*.c))
+FUZZ_NAMES := $(basename $(notdir $(FUZZ_SRC)))
+ALL_SRC := $(LIB_SRC) $(TOOL_SRC) $(TEST_SRC) $(FUZZ_SRC) $(wildcard test-fixtures/fuzz/replay.c)
 HAVE_QF := $(wildcard tools/main.c)
 
 # ---------------------------------------------------------------- libraries
@@ -114,7 +117,7 @@ $(1)/%.o: %.c $(1)/flags
 	$$(call say,CC,$$@)
 	$$(Q)$$(CC) $(2) -MMD -MP -c -o $$@ $$<
 
--include $$(patsubst %.o,%.d,$$(call objects_in,$(1),$$(LIB_SRC) $$(TOOL_SRC) $$(TEST_SRC)))
+-include $$(patsubst %.o,%.d,$$(call objects_in,$(1),$$(ALL_SRC)))
 endef
 
 OBJ := $(B)/obj
@@ -197,7 +200,8 @@ CRITERION_LIBS = $(shell $(PKG_CONFIG) --libs criterion)
 LEAK_OBJ := $(if $(findstring address,$(SAN)),$(OBJ)/test-fixtures/leak_check.o)
 
 .PHONY: tests
-tests: $(if $(HAVE_CRITERION),$(if $(TEST_SRC),$(B)/tests/unit))
+tests: $(if $(HAVE_CRITERION),$(if $(TEST_SRC),$(B)/tests/unit)) \
+	$(FUZZ_NAMES:%=$(B)/tests/replay-%)
 
 $(B)/tests/unit: $(TEST_OBJ) $(TESTED_OBJ) $(LEAK_OBJ) $(B)/libqf.a $(B)/unit.list
 	@mkdir -p $(@D)
@@ -214,12 +218,30 @@ $(B)/tests/%_test: $(OBJ)/libqf/%_test.o $(LEAK_OBJ) $(B)/libqf.a
 test-%: $(B)/tests/%_test
 	$<
 
+# A fuzz target as a program that runs kept inputs, with any compiler.
+$(B)/tests/replay-%: $(OBJ)/test-fixtures/fuzz/%.o $(OBJ)/test-fixtures/fuzz/replay.o $(B)/libqf.a
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LINK_FLAGS) -o $@ $(filter %.o,$^) $(B)/libqf.a $(LIB_LIBS)
+
+# The same with libFuzzer: what scripts/fuzz builds, with CC=clang and a BUILD of its own.
+.PHONY: fuzz-targets
+fuzz-targets: $(FUZZ_NAMES:%=$(B)/fuzz/%)
+
+$(B)/fuzz/%: $(OBJ)/test-fixtures/fuzz/%.o $(B)/libqf.a
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LINK_FLAGS) -fsanitize=fuzzer -o $@ $< $(B)/libqf.a $(LIB_LIBS)
+
 .PHONY: check bench fuzz stress demo format-check
 check:
 	+@scripts/run-tests --check
 
 bench: all
 	scripts/bench $(B)
+
+fuzz:
+	+@scripts/fuzz
 
 stress:
 	+@scripts/run-tests --stress
@@ -228,7 +250,7 @@ demo:
 	@scripts/demo
 
 format-check:
-	clang-format --dry-run --Werror $(wildcard libqf/*.[ch] tools/*.[ch] tui/*.[ch])
+	clang-format --dry-run --Werror $(wildcard libqf/*.[ch] tools/*.[ch] tui/*.[ch] test-fixtures/*.c test-fixtures/*/*.[ch])
 
 # ---------------------------------------------------------------- installing
 
