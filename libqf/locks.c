@@ -72,16 +72,35 @@ compare_held(const void *a, const void *b)
 	return 0;
 }
 
+/* An exclusive lock as /proc/locks has it. */
+struct lock_line {
+	struct held file;
+	pid_t pid; /* of the process that took it; 0 or -1 where there is none to name */
+};
+
 /* "7: FLOCK  ADVISORY  WRITE 1234 08:02:5678 0 EOF"; waiters have "->" behind the number. */
-static void
-take_line(struct qf_locks *locks, const char *line)
+static bool
+parse_line(const char *line, struct lock_line *lock)
 {
 	char how[16];
 	unsigned device_major, device_minor;
 	unsigned long long inode;
+	long pid;
 
-	if (sscanf(line, "%*s %*15s %*15s %15s %*d %x:%x:%llu", how, &device_major, &device_minor,
-		   &inode) != 4 || strcmp(how, "WRITE"))
+	if (sscanf(line, "%*s %*15s %*15s %15s %ld %x:%x:%llu", how, &pid, &device_major,
+		   &device_minor, &inode) != 5 || strcmp(how, "WRITE"))
+		return false;
+	lock->file = (struct held){makedev(device_major, device_minor), inode};
+	lock->pid = (pid_t)pid;
+	return true;
+}
+
+static void
+take_line(struct qf_locks *locks, const char *line)
+{
+	struct lock_line lock;
+
+	if (!parse_line(line, &lock))
 		return;
 	if (locks->nheld == locks->cap) {
 		size_t cap = locks->cap ? locks->cap * 2 : 64;
@@ -94,8 +113,7 @@ take_line(struct qf_locks *locks, const char *line)
 		locks->held = more;
 		locks->cap = cap;
 	}
-	locks->held[locks->nheld++] =
-		(struct held){makedev(device_major, device_minor), inode};
+	locks->held[locks->nheld++] = lock.file;
 }
 
 /* With the mutex held: read /proc/locks again where what we have is old. */
@@ -143,6 +161,49 @@ qf_locks_ask(struct qf_locks *locks, int fd, uint64_t device, uint64_t inode, bo
 	if (found)
 		return QF_YES;
 	return answered && readable && sees_flock ? QF_NO : QF_UNKNOWN;
+}
+
+/* The title of a process as ps shows it: its arguments with blanks between. */
+static void
+add_title(pid_t pid, struct qf_buf *title)
+{
+	char path[64], text[4096];
+	size_t n;
+	FILE *proc;
+
+	snprintf(path, sizeof(path), "/proc/%ld/cmdline", (long)pid);
+	proc = fopen(path, "re");
+	if (!proc)
+		return;
+	n = fread(text, 1, sizeof(text), proc);
+	fclose(proc);
+	while (n && text[n - 1] == '\0')
+		n--;
+	for (size_t i = 0; i < n; i++)
+		qf_buf_addc(title, text[i] ? text[i] : ' ');
+}
+
+pid_t
+qf_lock_holder(const struct qf_msg *msg, struct qf_buf *title)
+{
+	const struct qf_files *files = qf_msg_files(msg);
+	struct lock_line lock;
+	FILE *proc = fopen("/proc/locks", "re");
+	char *line = NULL;
+	size_t size = 0;
+	pid_t pid = 0;
+
+	if (!proc)
+		return 0;
+	while (!pid && files->have_stat && getline(&line, &size, proc) > 0)
+		if (parse_line(line, &lock) && lock.file.device == files->device &&
+		    lock.file.inode == files->inode && lock.pid > 0)
+			pid = lock.pid;
+	free(line);
+	fclose(proc);
+	if (pid)
+		add_title(pid, title);
+	return pid;
 }
 
 bool

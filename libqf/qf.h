@@ -685,6 +685,10 @@ struct qf_outlook {
 void qf_outlook_of(struct qf_msg *msg, const struct qf_policy *policy, int64_t now,
 		   struct qf_outlook *out);
 
+struct qf_row;
+/* What will happen to the message next and when, in words: a sentence a line, appended. */
+void qf_outlook_describe(const struct qf_row *row, struct qf_buf *out);
+
 /* ---------------------------------------------------------------- fields */
 
 /* A message as fields, filters and renderers see it. The caller's own; qf_row_init() fills it. */
@@ -871,18 +875,45 @@ enum qf_code qf_render_mailq(struct qf_queue *queue, const struct qf_mailq_optio
 			     bool (*sink)(void *ctx, const char *bytes, size_t n), void *ctx,
 			     struct qf_scan_stats *stats, struct qf_err *err);
 
-/* ---------------------------------------------------------------- messages as mail */
+/* ---------------------------------------------------------------- the files of a message */
 
-/* What of a message is written. */
-enum qf_part { QF_PART_CONTROL, QF_PART_DATA, QF_PART_TRANSCRIPT, QF_PART_HEADERS, QF_PART_BODY,
-	       QF_PART_EML };
+enum qf_part { QF_PART_CONTROL, QF_PART_DATA, QF_PART_TRANSCRIPT };
+
+/*
+ * qf_part_open - open one of the files of a message for reading, without a trace.
+ * msg      from a scan or qf_queue_find() of this queue.
+ * *fd      the caller's to close.
+ * Returns  QF_OK; QF_E_NOT_FOUND; QF_E_DENIED; QF_E_DATA for what is no regular file; QF_E_SYS.
+ */
+enum qf_code qf_part_open(struct qf_queue *queue, const struct qf_msg *msg, enum qf_part part,
+			  int *fd, struct qf_err *err);
+
+/*
+ * qf_part_read - the same, and its first most bytes appended to out.
+ * *whole   false when there is more; may be NULL.
+ * Returns  as qf_part_open(), and QF_E_NOMEM.
+ */
+enum qf_code qf_part_read(struct qf_queue *queue, const struct qf_msg *msg, enum qf_part part,
+			  size_t most, struct qf_buf *out, bool *whole, struct qf_err *err);
+
+/*
+ * qf_lock_holder - the local process that holds the lock on the control file: its pid, and its
+ * title as ps shows it, appended to title. 0 where none can be named: a holder on another host or
+ * in another container has no pid here. The message must have been read with QF_NEED_STAT.
+ */
+pid_t qf_lock_holder(const struct qf_msg *msg, struct qf_buf *title);
+
+/* ---------------------------------------------------------------- messages as mail */
 
 /*
  * qf_headers_write - the header lines as an SMTP mailer would send them: conditional headers whose
- * mailer flag or macro applies, macro references expanded, meta quoting undone; no blank line
- * after. Origin: sendmail/headers.c putheader(), docs/mail.md.
+ * mailer flag or macro applies, macro references expanded where sendmail does, meta quoting undone.
+ * Line ends are LF; no blank line after. Lines over 998 bytes are folded at blanks.
+ * Origin: sendmail/headers.c putheader(); what deliberately differs: docs/mail.md.
  */
 void qf_headers_write(struct qf_msg *msg, struct qf_buf *out);
+/* The whole message: the header lines, a blank line, and body as it is (the data file). */
+void qf_eml_write(struct qf_msg *msg, struct qf_slice body, struct qf_buf *out);
 
 /* Appends the text of a header value decoded (RFC 2047, RFC 6532), UTF-8. */
 void qf_header_decode(struct qf_slice value, struct qf_buf *out);
