@@ -127,13 +127,13 @@ LIB_OBJ := $(call objects_in,$(OBJ),$(LIB_SRC))
 TOOL_OBJ := $(call objects_in,$(OBJ),$(TOOL_SRC))
 TEST_OBJ := $(call objects_in,$(OBJ),$(TEST_SRC))
 
-# A list of what goes into a product: it is linked anew when a source comes or goes.
+# What goes into a product, and how: it is linked anew when a source comes or goes.
 $(B)/lib.list: FORCE
-	@$(call write_if_changed,$(LIB_OBJ))
+	@$(call write_if_changed,$(LINK_FLAGS) $(LIB_OBJ) $(LIB_LIBS))
 $(B)/qf.list: FORCE
-	@$(call write_if_changed,$(TOOL_OBJ) $(QF_LIBS))
+	@$(call write_if_changed,$(LINK_FLAGS) $(TOOL_OBJ) $(QF_LIBS))
 $(B)/unit.list: FORCE
-	@$(call write_if_changed,$(TEST_OBJ))
+	@$(call write_if_changed,$(LINK_FLAGS) $(TEST_OBJ) $(QF_LIBS))
 
 # ---------------------------------------------------------------- products
 
@@ -186,7 +186,7 @@ STATIC_ALL := $(call objects_in,$(STATIC_OBJ),$(LIB_SRC) $(TOOL_SRC))
 static: $(if $(HAVE_QF),$(B)/qf-static)
 
 $(B)/static.list: FORCE
-	@$(call write_if_changed,$(STATIC_ALL))
+	@$(call write_if_changed,$(LINK_FLAGS) $(STATIC_ALL))
 $(B)/qf-static: $(STATIC_ALL) $(B)/static.list
 	$(call say,LD,$@)
 	$(Q)$(CC) -static-pie $(LINK_FLAGS) -o $@ $(STATIC_ALL) $(STATIC_LIBS)
