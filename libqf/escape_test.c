@@ -201,6 +201,9 @@ Test(escape, terminal_shows_what_is_printable_and_escapes_the_rest)
 		{BYTES("\xf3\xa0\x81\xa1"), BYTES("\\u{e0061}")},
 		/* line and paragraph separators */
 		{BYTES("\xe2\x80\xa8\xe2\x80\xa9"), BYTES("\\u{2028}\\u{2029}")},
+		{BYTES("a\xe2\x80\xa8"
+		       "b\xe2\x80\xa9"),
+		 BYTES("a\\u{2028}b\\u{2029}")},
 		/* private, unassigned, no characters */
 		{BYTES("\xee\x80\x80"), BYTES("\\u{e000}")},
 		{BYTES("\xf4\x80\x80\x80"), BYTES("\\u{100000}")},
@@ -514,6 +517,8 @@ Test(escape, json_strings)
 		/* same text, harmless on a terminal and one line for every reader of lines */
 		{BYTES("\xc2\x85\xc2\x9b"), BYTES("\"\\u0085\\u009b\""), true},
 		{BYTES("\xe2\x80\xa8\xe2\x80\xae"), BYTES("\"\\u2028\\u202e\""), true},
+		{BYTES("\xd8\x9c\xe2\x80\x8e\xe2\x81\xa9"), BYTES("\"\\u061c\\u200e\\u2069\""),
+		 true},
 		{BYTES("\xc2\xa0"), BYTES("\"\xc2\xa0\""), true},
 		/* U+FFFD for each longest beginning of a character */
 		{BYTES("caf\xe9"), BYTES("\"caf\xef\xbf\xbd\""), false},

@@ -78,8 +78,6 @@ read_time(struct qf_slice id, int64_t near, int64_t *when)
 	if (near == QF_TIME_NONE)
 		near = (int64_t)time(NULL);
 	near_year = qf_when_year(near);
-	if (near_year < FIRST_YEAR)
-		near_year = FIRST_YEAR;
 	if (near_year > LAST_YEAR)
 		near_year = LAST_YEAR;
 	/* The first candidate not before FIRST_YEAR, then steps of a cycle towards near. */
