@@ -1,0 +1,21 @@
+/*
+ * commands - what each command's file gives to the table in main.c.
+ */
+#ifndef QF_TOOLS_COMMANDS_H
+#define QF_TOOLS_COMMANDS_H
+
+#include "opt.h"
+
+extern const char ls_description[];
+extern const struct opt ls_options[];
+int ls_run(char **operands, size_t n);
+
+extern const char show_description[];
+extern const struct opt show_options[];
+int show_run(char **operands, size_t n);
+
+extern const char shape_description[];
+extern const struct opt shape_options[];
+int shape_run(char **operands, size_t n);
+
+#endif

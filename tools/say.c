@@ -1,0 +1,141 @@
+/*
+ * say - what goes to standard error.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <signal.h>
+#include <string.h>
+
+#include "say.h"
+#include "signals.h"
+#include "status.h"
+#include "term.h"
+
+static const char *command;
+static int level;
+
+void
+say_command(const char *name)
+{
+	command = name;
+}
+
+void
+say_level(int wanted)
+{
+	level = wanted;
+}
+
+int
+say_verbosity(void)
+{
+	return level;
+}
+
+static void
+say(const char *format, va_list args)
+{
+	struct qf_buf line = {0};
+	char *text = NULL;
+	int n = vasprintf(&text, format, args);
+
+	qf_buf_adds(&line, "qf: ");
+	if (command) {
+		qf_buf_adds(&line, command);
+		qf_buf_adds(&line, ": ");
+	}
+	/* Names of files and words of the configuration come from strangers too. */
+	if (n >= 0)
+		qf_escape_terminal(&line, (struct qf_slice){text, (size_t)n}, term_utf8());
+	qf_buf_addc(&line, '\n');
+	fflush(stdout);
+	if (!line.failed)
+		fwrite(line.p, 1, line.n, stderr);
+	free(text);
+	qf_buf_release(&line);
+}
+
+void
+say_error(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	say(format, args);
+	va_end(args);
+}
+
+void
+say_note(const char *format, ...)
+{
+	va_list args;
+
+	if (level < 0)
+		return;
+	va_start(args, format);
+	say(format, args);
+	va_end(args);
+}
+
+void
+say_detail(const char *format, ...)
+{
+	va_list args;
+
+	if (level < 1)
+		return;
+	va_start(args, format);
+	say(format, args);
+	va_end(args);
+}
+
+int
+say_failure(const struct qf_err *err)
+{
+	char where[48] = "";
+
+	if (err->code == QF_E_INTERRUPTED && signals_caught())
+		return STATUS_SIGNAL + signals_caught();
+	if (err->line)
+		snprintf(where, sizeof(where), ":%u:%u", err->line, err->column);
+	else if (err->column)
+		snprintf(where, sizeof(where), " (column %u)", err->column);
+	say_error("%s%s: %s%s%s", err->what, where, err->why, err->hint[0] ? "; " : "",
+		  err->hint);
+	return status_of(err->code);
+}
+
+int
+status_of(enum qf_code code)
+{
+	switch (code) {
+	case QF_OK:
+		return STATUS_OK;
+	case QF_E_USAGE:
+		return STATUS_USAGE;
+	case QF_E_DATA:
+	case QF_E_LIMIT:
+		return STATUS_DATA;
+	case QF_E_NOT_FOUND:
+	case QF_E_AMBIGUOUS:
+		return STATUS_NO_INPUT;
+	case QF_E_UNAVAILABLE:
+		return STATUS_UNAVAILABLE;
+	case QF_E_NOMEM:
+		return STATUS_OS;
+	case QF_E_SYS:
+		return STATUS_IO;
+	case QF_E_BUSY:
+	case QF_E_GONE:
+	case QF_E_CHANGED:
+		return STATUS_TRY_AGAIN;
+	case QF_E_DENIED:
+		return STATUS_DENIED;
+	case QF_E_CONFIG:
+		return STATUS_CONFIG;
+	case QF_E_INTERRUPTED:
+		return STATUS_SIGNAL;
+	}
+	return STATUS_SOFTWARE;
+}

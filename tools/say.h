@@ -1,0 +1,24 @@
+/*
+ * say - what goes to standard error, in one form: "qf: COMMAND: what: why".
+ */
+#ifndef QF_TOOLS_SAY_H
+#define QF_TOOLS_SAY_H
+
+#include <libqf/qf.h>
+
+/* The command in hand, named in each message; NULL before there is one. */
+void say_command(const char *name);
+/* -v and -q: 1 says more, -1 errors only. */
+void say_level(int level);
+int say_verbosity(void);
+
+/* An error. Text from outside is made safe for a terminal. */
+void say_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* A failure of the library. Returns the exit status that goes with it. */
+int say_failure(const struct qf_err *err);
+/* Told unless -q. */
+void say_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Told with -v. */
+void say_detail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

@@ -1,0 +1,44 @@
+/*
+ * source - which queue, seen with which configuration, at which instant: the options common to
+ * every command that reads a queue.
+ */
+#ifndef QF_TOOLS_SOURCE_H
+#define QF_TOOLS_SOURCE_H
+
+#include <libqf/qf.h>
+
+#include "opt.h"
+#include "term.h"
+
+/* The shared option rows: OPT_BLOCK with source_rows as target. */
+extern const struct opt source_rows[];
+#define SOURCE_BLOCK {.kind = OPT_BLOCK, .target = (void *)source_rows, .help = "Common options:"}
+
+struct source {
+	struct qf_cf *cf;             /* NULL: none */
+	struct qf_policy policy;
+	struct qf_queue *queue;
+	struct qf_redactor *redactor; /* NULL without --redact */
+	int64_t now;
+	unsigned jobs, max_ops;
+	bool incomplete;              /* a directory of several could not be read, and was named */
+};
+
+/* Options of the block that others look at. */
+enum color_when source_color(void);
+bool source_help_wanted(void);
+/* -v and -q as say_level() wants them. */
+int source_verbosity(void);
+
+/*
+ * source_open - read the configuration, open the queue, say with -v what was used and where it
+ * came from. Returns 0 or an exit status, the failure said. source_close() in either case.
+ */
+int source_open(struct source *source);
+void source_close(struct source *source);
+/* Take the clock again, unless --now gave it (for --watch). */
+void source_refresh(struct source *source);
+/* Name on standard error what a scan could not list; true when there was anything. */
+bool source_say_troubles(const struct qf_scan *scan);
+
+#endif
