@@ -565,7 +565,8 @@ struct qf_queue_options {
 
 /* One queue directory. Strings live as long as the queue. */
 struct qf_dir {
-	const char *path;       /* as sendmail names it: base, '/', relative; no /qf */
+	const char *path;       /* base, '/', relative; no /qf, no slash at the end */
+	const char *shown;      /* the same as mailq prints it: slashes stay as they were given */
 	const char *base;       /* where relative names of d lines start */
 	const char *relative;   /* "." for a queue of one directory */
 	const char *group;      /* queue group, "mqueue" for the default one */
@@ -594,6 +595,12 @@ void qf_queue_free(struct qf_queue *queue);
 size_t qf_queue_ndirs(const struct qf_queue *queue);
 const struct qf_dir *qf_queue_dir(const struct qf_queue *queue, size_t i);
 const struct qf_policy *qf_queue_policy(const struct qf_queue *queue);
+/*
+ * qf_queue_foreign - in a directory without queue files, the number of entries that are nothing
+ * of sendmail's; 0 where there are queue files. Dot names and the layout's own sub-directories
+ * are not counted. Looks into the directory, no further than to the first queue file.
+ */
+size_t qf_queue_foreign(struct qf_queue *queue, size_t dir);
 
 /*
  * qf_queue_find - the control files of one id (qf, hf and Qf, in all directories), or of the path
