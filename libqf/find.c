@@ -114,7 +114,7 @@ qf_queue_find(struct qf_queue *queue, const char *id, unsigned needs,
 					   .noatime = true};
 	search.msg = qf_msg_new();
 	if (needs & QF_NEED_BUSY)
-		search.loader.locks = qf_locks_new(search.loader.io);
+		search.loader.locks = qf_locks_new();
 	if (!sees || !search.loader.scratch || !search.msg ||
 	    ((needs & QF_NEED_BUSY) && !search.loader.locks)) {
 		code = qf_err_nomem(err);

@@ -182,15 +182,37 @@ find_unreadable(struct qf_msg *msg, int failure)
 			   strerror_r(failure, text, sizeof(text)));
 }
 
+static struct qf_slice
+data_path(const struct qf_loader *loader, struct qf_msg *msg, size_t dir)
+{
+	const struct qf_dir *d = qf_queue_dir(loader->queue, dir);
+
+	return make_path(&msg->arena, d->path, d->split_df ? "/df" : "", "df", msg->files.id);
+}
+
+/* Size of the data file in a directory; -1 where there is none. */
+static int64_t
+data_size(struct qf_loader *loader, const struct qf_msg *msg, size_t dir)
+{
+	const struct qf_slice id = msg->files.id;
+	char name[3 + QF_NAME_MAX] = "df";
+	struct stat st;
+
+	if (id.n > QF_NAME_MAX)
+		return -1;
+	memcpy(name + 2, id.p, id.n + 1);
+	if (qf_io_stat(loader->io, qf_queue_dir(loader->queue, dir)->data_fd, name, &st, 0) != 0 ||
+	    !S_ISREG(st.st_mode))
+		return -1;
+	return st.st_size;
+}
+
 /* Where its data file is, and how large. */
 static void
 look_at_data(struct qf_loader *loader, struct qf_msg *msg)
 {
 	struct qf_files *files = &msg->files;
 	size_t dir = files->dir;
-	const struct qf_dir *d;
-	char name[3 + QF_NAME_MAX];
-	struct stat st;
 
 	if (msg->envelope.data_dir.p) {
 		dir = qf_queue_data_dir(loader->queue, files->dir, msg->envelope.data_dir);
@@ -199,19 +221,34 @@ look_at_data(struct qf_loader *loader, struct qf_msg *msg)
 			return;
 		}
 	}
-	d = qf_queue_dir(loader->queue, dir);
-	files->data_path = make_path(&msg->arena, d->path, d->split_df ? "/df" : "", "df",
-				     files->id);
-	if (!(loader->needs & QF_NEED_DATA) || files->id.n > QF_NAME_MAX)
+	files->data_path = data_path(loader, msg, dir);
+	if (!(loader->needs & QF_NEED_DATA))
 		return;
-	snprintf(name, sizeof(name), "df%.*s", (int)files->id.n, files->id.p);
-	if (qf_io_stat(loader->io, d->data_fd, name, &st, 0) == 0 && S_ISREG(st.st_mode)) {
-		files->data_size = st.st_size;
-	} else {
-		files->data_size = -1;
-		if (msg->bytes.n)
-			qf_msg_find(msg, QF_F_NO_DATA, 0, 0);
+	files->data_size = data_size(loader, msg, dir);
+	if (files->data_size < 0 && msg->bytes.n)
+		qf_msg_find(msg, QF_F_NO_DATA, 0, 0);
+}
+
+/*
+ * Unparsed bytes are all that is wanted: the data file is looked for where it mostly is, and only
+ * where it is not there does the file have to be understood, for its d line.
+ */
+static enum qf_code
+finish_raw(struct qf_loader *loader, struct qf_msg *msg, struct qf_slice bytes,
+	   struct qf_err *err)
+{
+	enum qf_code code = QF_OK;
+
+	msg->bytes = bytes;
+	if (!(loader->needs & QF_NEED_DATA))
+		return QF_OK;
+	msg->files.data_size = data_size(loader, msg, msg->files.dir);
+	if (msg->files.data_size < 0) {
+		code = qf_msg_interpret(msg, bytes, true, err);
+		if (code == QF_OK)
+			look_at_data(loader, msg);
 	}
+	return code;
 }
 
 enum qf_code
@@ -249,8 +286,8 @@ qf_load(struct qf_loader *loader, size_t dir, const char *name, size_t n, unsign
 	}
 	code = read_control(loader, fd, msg, &bytes, &failure);
 	if (code == QF_OK && loader->locks) {
-		msg->files.busy = qf_locks_ask(loader->locks, fd, d->device, msg->files.inode,
-					       loader->sees_flock[dir]);
+		msg->files.busy = qf_locks_ask(loader->locks, loader->io, fd, d->device,
+					       msg->files.inode, loader->sees_flock[dir]);
 		msg->files.have_busy = true;
 	}
 	qf_io_close(loader->io, fd);
@@ -262,6 +299,8 @@ qf_load(struct qf_loader *loader, size_t dir, const char *name, size_t n, unsign
 		find_unreadable(msg, failure);
 		return QF_OK;
 	}
+	if (loader->raw)
+		return finish_raw(loader, msg, bytes, err);
 	code = qf_msg_interpret(msg, bytes, !(loader->needs & QF_NEED_HEADERS), err);
 	if (code == QF_OK)
 		look_at_data(loader, msg);

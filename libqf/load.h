@@ -21,6 +21,7 @@ struct qf_loader {
 	struct qf_locks *locks;  /* NULL without QF_NEED_BUSY */
 	const bool *sees_flock;  /* per directory */
 	unsigned needs;
+	bool raw;                /* bytes only: qf_scan_options.raw */
 	char *scratch;           /* QF_READ_SIZE bytes */
 	bool noatime;            /* try O_NOATIME; cleared where it is refused */
 };

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
@@ -30,32 +31,19 @@ struct held {
 };
 
 struct qf_locks {
-	struct qf_io *io;
-	pthread_mutex_t mutex;
-	struct held *held; /* sorted */
+	pthread_rwlock_t lock;
+	struct held *held;            /* sorted */
 	size_t nheld, cap;
-	uint64_t read_at;  /* ns; 0: never */
 	bool readable;
+	atomic_uint_fast64_t read_at; /* ns; 0: never */
 };
-
-struct qf_locks *
-qf_locks_new(struct qf_io *io)
-{
-	struct qf_locks *locks = calloc(1, sizeof(*locks));
-
-	if (!locks)
-		return NULL;
-	locks->io = io;
-	pthread_mutex_init(&locks->mutex, NULL);
-	return locks;
-}
 
 void
 qf_locks_free(struct qf_locks *locks)
 {
 	if (!locks)
 		return;
-	pthread_mutex_destroy(&locks->mutex);
+	pthread_rwlock_destroy(&locks->lock);
 	free(locks->held);
 	free(locks);
 }
@@ -116,48 +104,64 @@ take_line(struct qf_locks *locks, const char *line)
 	locks->held[locks->nheld++] = lock.file;
 }
 
-/* With the mutex held: read /proc/locks again where what we have is old. */
+/* Read /proc/locks again where what we have is old; by one thread, while the others wait. */
 static void
 refresh(struct qf_locks *locks)
 {
-	uint64_t now = qf_clock_ns();
 	FILE *proc;
 	char *line = NULL;
 	size_t size = 0;
 
-	if (locks->read_at && now - locks->read_at < REFRESH_NS)
-		return;
-	locks->read_at = now;
+	pthread_rwlock_wrlock(&locks->lock);
+	if (locks->read_at && qf_clock_ns() - locks->read_at < REFRESH_NS)
+		goto out;
 	locks->nheld = 0;
 	proc = fopen("/proc/locks", "re");
 	locks->readable = proc != NULL;
-	if (!proc)
-		return;
-	while (getline(&line, &size, proc) > 0)
-		take_line(locks, line);
-	free(line);
-	fclose(proc);
+	if (proc) {
+		while (getline(&line, &size, proc) > 0)
+			take_line(locks, line);
+		free(line);
+		fclose(proc);
+	}
 	if (locks->nheld)
 		qsort(locks->held, locks->nheld, sizeof(*locks->held), compare_held);
+	locks->read_at = qf_clock_ns();
+out:
+	pthread_rwlock_unlock(&locks->lock);
+}
+
+struct qf_locks *
+qf_locks_new(void)
+{
+	struct qf_locks *locks = calloc(1, sizeof(*locks));
+
+	if (!locks)
+		return NULL;
+	pthread_rwlock_init(&locks->lock, NULL);
+	refresh(locks);
+	return locks;
 }
 
 enum qf_tri
-qf_locks_ask(struct qf_locks *locks, int fd, uint64_t device, uint64_t inode, bool sees_flock)
+qf_locks_ask(struct qf_locks *locks, struct qf_io *io, int fd, uint64_t device, uint64_t inode,
+	     bool sees_flock)
 {
 	struct flock question = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
 	struct held file = {device, inode};
 	bool answered, readable, found;
 
 	/* A read lock conflicts with exclusive locks only: mailq's shared one is no delivery. */
-	answered = qf_io_getlk(locks->io, fd, &question) == 0;
+	answered = qf_io_getlk(io, fd, &question) == 0;
 	if (answered && question.l_type != F_UNLCK)
 		return QF_YES;
-	pthread_mutex_lock(&locks->mutex);
-	refresh(locks);
+	if (!locks->read_at || qf_clock_ns() - locks->read_at >= REFRESH_NS)
+		refresh(locks);
+	pthread_rwlock_rdlock(&locks->lock);
 	readable = locks->readable;
 	found = locks->nheld && bsearch(&file, locks->held, locks->nheld, sizeof(file),
 					compare_held);
-	pthread_mutex_unlock(&locks->mutex);
+	pthread_rwlock_unlock(&locks->lock);
 	if (found)
 		return QF_YES;
 	return answered && readable && sees_flock ? QF_NO : QF_UNKNOWN;

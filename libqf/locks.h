@@ -14,7 +14,7 @@
 struct qf_locks;
 
 /* NULL when memory is out. May be used by several threads at once. */
-struct qf_locks *qf_locks_new(struct qf_io *io);
+struct qf_locks *qf_locks_new(void);
 void qf_locks_free(struct qf_locks *locks);
 
 /*
@@ -24,8 +24,8 @@ void qf_locks_free(struct qf_locks *locks);
  * sees_flock  false where a lock of another pid namespace could not be seen in /proc/locks and
  *         F_OFD_GETLK does not tell either (qf_locks_sees_flock()).
  */
-enum qf_tri qf_locks_ask(struct qf_locks *locks, int fd, uint64_t device, uint64_t inode,
-			 bool sees_flock);
+enum qf_tri qf_locks_ask(struct qf_locks *locks, struct qf_io *io, int fd, uint64_t device,
+			 uint64_t inode, bool sees_flock);
 
 /*
  * qf_locks_sees_flock - can a flock on a file below this directory be seen from here: on network

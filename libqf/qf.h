@@ -628,6 +628,8 @@ struct qf_scan;
 
 struct qf_scan_options {
 	unsigned needs;          /* QF_NEED_* */
+	bool raw;                /* do not parse: qf_msg_bytes() and qf_msg_files() are all that is
+	                            set, but where a missing data file made it necessary */
 	unsigned kinds;          /* 1u << QF_KIND_*; 0: qf, hf and Qf */
 	unsigned jobs;           /* reads in flight; 0: by how the file system answers */
 	unsigned max_ops;        /* file operations a second; 0: no limit */

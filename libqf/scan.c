@@ -1,10 +1,10 @@
 /*
  * scan - every message of a queue, read in parallel, handed out in order.
  *
- * Names come from the directories in pieces. Worker threads claim them in small batches, load
- * and visit the messages, and leave each in its slot of a ring; qf_scan_next() takes the slots
- * in order. So output is the same whatever the number of threads, the first message is there
- * before the last is opened, and memory does not grow with the queue.
+ * One thread lists the directories, in pieces, ahead of the others. Worker threads claim names in
+ * batches, load and visit the messages, and leave each in its slot of a ring; qf_scan_next()
+ * takes the slots in order. So output is the same whatever the number of threads, the first
+ * message is there before the last is opened, and memory does not grow with the queue.
  *
  * How many threads: as many as there are processors while files come from memory; where reading
  * blocks (a disk, NFS), more, by how long it takes. Blocking is told from voluntary context
@@ -26,12 +26,18 @@
 
 #define JOBS_MAX 64
 /* Names claimed at once while files come from memory; one at a time while reading blocks. */
-#define BATCH 16
+#define BATCH 32
 /* Messages read ahead of the caller. */
-#define WINDOW 256
+#define WINDOW 512
+/* Names listed ahead of the readers. */
+#define NAMES 4096
 #define LIST_SIZE ((size_t)65536)
 /* One more read in flight for each of these spent on a message that blocked. */
 #define NS_PER_JOB 15000u
+/* Less than this for a message is no waiting for a disk or a server. */
+#define NS_BLOCKING 50000u
+/* So many batches in a row have to block before there are more threads. */
+#define STREAK 3
 
 /* As getdents64() lays them out. */
 struct entry {
@@ -44,13 +50,18 @@ struct entry {
 
 enum slot_state { SLOT_FREE, SLOT_CLAIMED, SLOT_READY, SLOT_SKIPPED };
 
+/* A control file that the listing found. */
+struct name {
+	uint64_t inode;
+	uint32_t dir;
+	unsigned char type;
+	unsigned char length;
+	char text[QF_NAME_MAX];
+};
+
 struct slot {
 	struct qf_msg *msg;
-	char name[QF_NAME_MAX];
-	unsigned char length;
-	unsigned char type;
-	uint64_t inode;
-	size_t dir;
+	struct name name;
 	enum slot_state state; /* under the mutex */
 };
 
@@ -68,30 +79,30 @@ struct qf_scan {
 	uint64_t started;
 
 	pthread_mutex_t mutex;
-	pthread_cond_t work;    /* a slot became free, or stop */
+	pthread_cond_t work;    /* names or free slots have come, or stop */
+	pthread_cond_t listing; /* there is room for names, or stop */
 	pthread_cond_t ready;   /* the slot at head became ready */
 	struct slot slots[WINDOW];
 	uint64_t head;          /* next to hand out */
 	uint64_t tail;          /* next to claim */
-	bool listed;            /* no names are left */
+	struct name *names;     /* a ring, between lister and workers */
+	uint64_t names_head, names_tail;
+	bool listed;            /* no more names will come */
 	bool stop;
-	enum qf_code failed;    /* QF_E_NOMEM */
+	bool nomem;
 	bool waiting;           /* the caller waits for head */
-	bool borrowed;          /* the caller has the message of slot head - 1 */
-
-	/* The listing, under the mutex. */
-	size_t dir;
-	char *list;
-	size_t list_at, list_n;
-	bool rewound;
+	bool borrowed;          /* the caller has the message of slot head */
 	struct trouble *troubles;
 	size_t ntroubles;
 
+	pthread_t lister;
+	bool lister_started;
 	pthread_t threads[JOBS_MAX];
 	unsigned nthreads, wanted;
 	unsigned processors;
 	bool known;             /* a first message told how the file system answers */
-	bool blocking;          /* the last batch blocked on the file system */
+	bool blocking;          /* reads wait for a disk or a server */
+	unsigned streak;        /* batches in a row that blocked */
 	struct qf_scan_stats stats;
 };
 
@@ -100,62 +111,18 @@ struct qf_scan {
 static void
 add_trouble(struct qf_scan *scan, size_t dir, const struct qf_err *err)
 {
-	struct trouble *more =
-		realloc(scan->troubles, (scan->ntroubles + 1) * sizeof(*scan->troubles));
+	struct trouble *more;
 
-	if (!more) {
-		scan->failed = QF_E_NOMEM;
-		return;
+	pthread_mutex_lock(&scan->mutex);
+	more = realloc(scan->troubles, (scan->ntroubles + 1) * sizeof(*scan->troubles));
+	if (more) {
+		scan->troubles = more;
+		scan->troubles[scan->ntroubles].err = *err;
+		scan->troubles[scan->ntroubles++].dir = dir;
+	} else {
+		scan->nomem = true;
 	}
-	scan->troubles = more;
-	scan->troubles[scan->ntroubles].err = *err;
-	scan->troubles[scan->ntroubles++].dir = dir;
-}
-
-/* More entries of the current directory into list. False at its end. */
-static bool
-list_more(struct qf_scan *scan)
-{
-	const struct qf_dir *d = qf_queue_dir(scan->queue, scan->dir);
-	struct qf_err err;
-	ssize_t n;
-
-	if (d->trouble) {
-		add_trouble(scan, scan->dir, &d->err);
-		return false;
-	}
-	/* The descriptor is the queue's and has been read before. */
-	if (!scan->rewound)
-		lseek(d->control_fd, 0, SEEK_SET);
-	scan->rewound = true;
-	n = qf_io_list(&scan->io, d->control_fd, scan->list, LIST_SIZE);
-	if (n < 0) {
-		qf_err_sys(&err, errno, d->path, "cannot list");
-		add_trouble(scan, scan->dir, &err);
-	}
-	scan->list_at = 0;
-	scan->list_n = n > 0 ? (size_t)n : 0;
-	return n > 0;
-}
-
-/* The next directory entry, or NULL at the end of the last directory. */
-static const struct entry *
-next_entry(struct qf_scan *scan)
-{
-	const struct entry *entry;
-
-	while (scan->list_at == scan->list_n) {
-		if (scan->dir == qf_queue_ndirs(scan->queue))
-			return NULL;
-		if (!list_more(scan)) {
-			scan->dir++;
-			scan->rewound = false;
-			scan->list_at = scan->list_n = 0;
-		}
-	}
-	entry = (const struct entry *)(const void *)(scan->list + scan->list_at);
-	scan->list_at += entry->length;
-	return entry;
+	pthread_mutex_unlock(&scan->mutex);
 }
 
 /* Is it a control file of the kinds asked for? Others are counted. */
@@ -178,6 +145,103 @@ wanted(struct qf_scan *scan, const char *name, size_t n)
 	return scan->options.kinds & (1u << kind);
 }
 
+/* Pass names on to the workers. False when the scan is to end. */
+static bool
+pass_on(struct qf_scan *scan, const struct name *names, size_t n)
+{
+	bool go_on;
+
+	pthread_mutex_lock(&scan->mutex);
+	for (size_t i = 0; i < n && !scan->stop;) {
+		if (scan->names_tail - scan->names_head == NAMES) {
+			pthread_cond_broadcast(&scan->work);
+			pthread_cond_wait(&scan->listing, &scan->mutex);
+			continue;
+		}
+		scan->names[scan->names_tail++ % NAMES] = names[i++];
+	}
+	if (n)
+		pthread_cond_broadcast(&scan->work);
+	go_on = !scan->stop;
+	pthread_mutex_unlock(&scan->mutex);
+	return go_on;
+}
+
+/* The entries of one piece of a listing. False when the scan is to end. */
+static bool
+take_piece(struct qf_scan *scan, const char *list, size_t n, size_t dir)
+{
+	struct name names[256];
+	size_t found = 0;
+
+	for (size_t at = 0; at < n;) {
+		const struct entry *entry = (const struct entry *)(const void *)(list + at);
+		size_t length = strlen(entry->name);
+		struct name *name = &names[found];
+
+		at += entry->length;
+		if (!wanted(scan, entry->name, length))
+			continue;
+		name->inode = entry->inode;
+		name->dir = (uint32_t)dir;
+		name->type = entry->type;
+		name->length = (unsigned char)length;
+		memcpy(name->text, entry->name, length + 1);
+		if (++found == sizeof(names) / sizeof(*names)) {
+			if (!pass_on(scan, names, found))
+				return false;
+			found = 0;
+		}
+	}
+	return pass_on(scan, names, found);
+}
+
+/* All of one directory. False when the scan is to end. */
+static bool
+list_directory(struct qf_scan *scan, struct qf_io *io, char *list, size_t dir)
+{
+	const struct qf_dir *d = qf_queue_dir(scan->queue, dir);
+	struct qf_err err;
+	ssize_t n;
+
+	if (d->trouble) {
+		add_trouble(scan, dir, &d->err);
+		return true;
+	}
+	/* The descriptor is the queue's and has been read before. */
+	lseek(d->control_fd, 0, SEEK_SET);
+	while ((n = qf_io_list(io, d->control_fd, list, LIST_SIZE)) > 0)
+		if (!take_piece(scan, list, (size_t)n, dir))
+			return false;
+	if (n < 0) {
+		qf_err_sys(&err, errno, d->path, "cannot list");
+		add_trouble(scan, dir, &err);
+	}
+	return true;
+}
+
+static void *
+list_all(void *arg)
+{
+	struct qf_scan *scan = arg;
+	char *list = malloc(LIST_SIZE);
+	struct qf_io io;
+
+	qf_io_share(&io, &scan->io);
+	for (size_t dir = 0; list && dir < qf_queue_ndirs(scan->queue); dir++)
+		if (!list_directory(scan, &io, list, dir))
+			break;
+	qf_io_add(&scan->io, &io);
+	pthread_mutex_lock(&scan->mutex);
+	scan->nomem |= !list;
+	scan->listed = true;
+	pthread_cond_broadcast(&scan->work);
+	pthread_cond_signal(&scan->ready);
+	pthread_mutex_unlock(&scan->mutex);
+	free(list);
+	return NULL;
+}
+
 /* With the mutex held: fill up to most slots behind tail with names. Returns how many. */
 static unsigned
 claim(struct qf_scan *scan, unsigned most)
@@ -187,27 +251,15 @@ claim(struct qf_scan *scan, unsigned most)
 	/* Small batches at the edge of a full window would cost more than they read. */
 	if (scan->tail - scan->head + most > WINDOW - 1)
 		return 0;
-	while (n < most && !scan->listed) {
-		const struct entry *entry = next_entry(scan);
-		struct slot *slot = &scan->slots[scan->tail % WINDOW];
-		size_t length;
+	while (n < most && scan->names_head < scan->names_tail) {
+		struct slot *slot = &scan->slots[scan->tail++ % WINDOW];
 
-		if (!entry) {
-			scan->listed = true;
-			break;
-		}
-		length = strlen(entry->name);
-		if (!wanted(scan, entry->name, length))
-			continue;
-		memcpy(slot->name, entry->name, length + 1);
-		slot->length = (unsigned char)length;
-		slot->type = entry->type;
-		slot->inode = entry->inode;
-		slot->dir = scan->dir;
+		slot->name = scan->names[scan->names_head++ % NAMES];
 		slot->state = SLOT_CLAIMED;
-		scan->tail++;
 		n++;
 	}
+	if (n && scan->names_tail - scan->names_head < NAMES / 2)
+		pthread_cond_signal(&scan->listing);
 	return n;
 }
 
@@ -225,8 +277,8 @@ process(struct qf_scan *scan, struct qf_loader *loader, void *worker, struct slo
 	if (!slot->msg)
 		goto nomem;
 	qf_msg_clear(slot->msg);
-	code = qf_load(loader, slot->dir, slot->name, slot->length, slot->type, slot->inode,
-		       slot->msg, NULL);
+	code = qf_load(loader, slot->name.dir, slot->name.text, slot->name.length,
+		       slot->name.type, slot->name.inode, slot->msg, NULL);
 	if (code == QF_E_GONE) {
 		seen->gone++;
 		return SLOT_SKIPPED;
@@ -245,7 +297,7 @@ process(struct qf_scan *scan, struct qf_loader *loader, void *worker, struct slo
 		return SLOT_READY;
 nomem:
 	pthread_mutex_lock(&scan->mutex);
-	scan->failed = QF_E_NOMEM;
+	scan->nomem = true;
 	pthread_mutex_unlock(&scan->mutex);
 	return SLOT_SKIPPED;
 }
@@ -267,8 +319,10 @@ adapt(struct qf_scan *scan, unsigned n, long blocked, uint64_t ns)
 	uint64_t jobs;
 
 	scan->known = true;
-	scan->blocking = blocked >= (long)n;
-	if (scan->options.jobs || !scan->blocking)
+	scan->streak = blocked >= (long)n && ns / n > NS_BLOCKING ? scan->streak + 1 : 0;
+	scan->blocking = scan->streak > 0;
+	/* One slow message proves nothing: a first look at anything is slow. */
+	if (scan->options.jobs || scan->streak < STREAK)
 		return;
 	jobs = scan->processors + ns / n / NS_PER_JOB;
 	if (jobs > JOBS_MAX)
@@ -282,12 +336,14 @@ static void *
 work(void *arg)
 {
 	struct qf_scan *scan = arg;
+	struct qf_io io;
 	struct qf_loader loader = {
 		.queue = scan->queue,
-		.io = &scan->io,
+		.io = &io,
 		.locks = scan->options.needs & QF_NEED_BUSY ? scan->locks : NULL,
 		.sees_flock = scan->sees_flock,
 		.needs = scan->options.needs,
+		.raw = scan->options.raw,
 		.scratch = malloc(QF_READ_SIZE),
 		.noatime = true,
 	};
@@ -295,10 +351,10 @@ work(void *arg)
 						  : NULL;
 	struct qf_scan_stats seen = {0};
 
+	qf_io_share(&io, &scan->io);
 	pthread_mutex_lock(&scan->mutex);
-	if (!loader.scratch)
-		scan->failed = QF_E_NOMEM;
-	while (!scan->stop && !scan->failed) {
+	scan->nomem |= !loader.scratch;
+	while (!scan->stop && !scan->nomem) {
 		uint64_t first = scan->tail;
 		unsigned n = claim(scan, scan->known && !scan->blocking ? BATCH : 1);
 		enum slot_state done[BATCH];
@@ -306,7 +362,7 @@ work(void *arg)
 		long blocked;
 
 		if (n == 0) {
-			if (scan->listed)
+			if (scan->listed && scan->names_head == scan->names_tail)
 				break;
 			pthread_cond_wait(&scan->work, &scan->mutex);
 			continue;
@@ -326,6 +382,7 @@ work(void *arg)
 		if (scan->waiting && scan->head >= first && scan->head < first + n)
 			pthread_cond_signal(&scan->ready);
 	}
+	qf_io_add(&scan->io, &io);
 	scan->stats.messages += seen.messages;
 	scan->stats.gone += seen.gone;
 	scan->stats.unreadable += seen.unreadable;
@@ -338,21 +395,33 @@ work(void *arg)
 	return NULL;
 }
 
+/* A thread in which no signal is handled: signals are the caller's. */
+static bool
+start(pthread_t *thread, void *(*run)(void *), struct qf_scan *scan)
+{
+	sigset_t all, before;
+	bool started;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	started = pthread_create(thread, NULL, run, scan) == 0;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return started;
+}
+
+static void
+start_lister(struct qf_scan *scan)
+{
+	scan->lister_started = start(&scan->lister, list_all, scan);
+}
+
 /* With the mutex held: as many threads as wanted. Fewer than wanted are no failure. */
 static void
 start_workers(struct qf_scan *scan)
 {
-	sigset_t all, before;
-
-	if (scan->nthreads == scan->wanted)
-		return;
-	/* Signals are the caller's: its handlers run in its own threads. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
 	while (scan->nthreads < scan->wanted &&
-	       pthread_create(&scan->threads[scan->nthreads], NULL, work, scan) == 0)
+	       start(&scan->threads[scan->nthreads], work, scan))
 		scan->nthreads++;
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (scan->nthreads < scan->wanted)
 		scan->wanted = scan->nthreads;
 	if (scan->stats.jobs < scan->nthreads)
@@ -400,10 +469,11 @@ qf_scan_new(struct qf_queue *queue, const struct qf_scan_options *options, struc
 	pthread_mutex_init(&scan->mutex, NULL);
 	pthread_cond_init(&scan->work, NULL);
 	pthread_cond_init(&scan->ready, NULL);
-	scan->list = malloc(LIST_SIZE);
-	scan->locks = qf_locks_new(&scan->io);
+	pthread_cond_init(&scan->listing, NULL);
+	scan->names = malloc(NAMES * sizeof(*scan->names));
+	scan->locks = qf_locks_new();
 	scan->sees_flock = flocks_seen(queue);
-	if (!scan->list || !scan->locks || !scan->sees_flock) {
+	if (!scan->names || !scan->locks || !scan->sees_flock) {
 		qf_scan_free(scan);
 		return qf_err_nomem(err);
 	}
@@ -412,9 +482,10 @@ qf_scan_new(struct qf_queue *queue, const struct qf_scan_options *options, struc
 	if (scan->wanted > JOBS_MAX)
 		scan->wanted = JOBS_MAX;
 	pthread_mutex_lock(&scan->mutex);
+	start_lister(scan);
 	start_workers(scan);
 	pthread_mutex_unlock(&scan->mutex);
-	if (scan->nthreads == 0) {
+	if (scan->nthreads == 0 || !scan->lister_started) {
 		qf_scan_free(scan);
 		return qf_err_sys(err, EAGAIN, "scan", "cannot start a thread");
 	}
@@ -429,7 +500,7 @@ give_back(struct qf_scan *scan)
 	scan->slots[scan->head % WINDOW].state = SLOT_FREE;
 	scan->head++;
 	/* Waking for each single slot would cost more than reading it. */
-	if (scan->head % BATCH == 0 || scan->blocking)
+	if (scan->head % BATCH == 0 || !scan->known || scan->blocking)
 		pthread_cond_signal(&scan->work);
 }
 
@@ -447,7 +518,7 @@ qf_scan_next(struct qf_scan *scan, struct qf_msg **msg, struct qf_err *err)
 	for (;;) {
 		struct slot *slot = &scan->slots[scan->head % WINDOW];
 
-		if (scan->failed) {
+		if (scan->nomem) {
 			code = qf_err_nomem(err);
 			break;
 		}
@@ -464,7 +535,8 @@ qf_scan_next(struct qf_scan *scan, struct qf_msg **msg, struct qf_err *err)
 			scan->borrowed = true;
 			break;
 		}
-		if (scan->stop || (scan->listed && scan->head == scan->tail))
+		if (scan->stop || (scan->listed && scan->names_head == scan->names_tail &&
+				   scan->head == scan->tail))
 			break;
 		scan->waiting = true;
 		if (scan->options.cancel) {
@@ -496,6 +568,7 @@ join_workers(struct qf_scan *scan)
 	pthread_mutex_lock(&scan->mutex);
 	scan->stop = true;
 	pthread_cond_broadcast(&scan->work);
+	pthread_cond_broadcast(&scan->listing);
 	/* A worker may start others until it sees stop. */
 	while (joined < scan->nthreads) {
 		pthread_t thread = scan->threads[joined++];
@@ -507,6 +580,9 @@ join_workers(struct qf_scan *scan)
 	scan->nthreads = 0;
 	scan->wanted = 0;
 	pthread_mutex_unlock(&scan->mutex);
+	if (scan->lister_started)
+		pthread_join(scan->lister, NULL);
+	scan->lister_started = false;
 }
 
 size_t
@@ -550,9 +626,10 @@ qf_scan_free(struct qf_scan *scan)
 	qf_locks_free(scan->locks);
 	pthread_cond_destroy(&scan->ready);
 	pthread_cond_destroy(&scan->work);
+	pthread_cond_destroy(&scan->listing);
 	pthread_mutex_destroy(&scan->mutex);
 	free(scan->troubles);
 	free(scan->sees_flock);
-	free(scan->list);
+	free(scan->names);
 	free(scan);
 }

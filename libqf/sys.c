@@ -54,7 +54,22 @@ qf_io_init(struct qf_io *io, const struct qf_sys *sys, unsigned max_ops)
 	for (int i = 0; i < QF_OP_COUNT; i++)
 		atomic_init(&io->ops[i], 0);
 	io->max_ops = max_ops;
+	io->pace = io;
 	atomic_init(&io->next_slot, 0);
+}
+
+void
+qf_io_share(struct qf_io *io, struct qf_io *parent)
+{
+	qf_io_init(io, parent->sys, parent->max_ops);
+	io->pace = parent->pace;
+}
+
+void
+qf_io_add(struct qf_io *to, const struct qf_io *from)
+{
+	for (int i = 0; i < QF_OP_COUNT; i++)
+		atomic_fetch_add(&to->ops[i], atomic_load(&from->ops[i]));
 }
 
 /* Count an operation, and wait for its turn where they are limited: each takes the next slot on
@@ -69,10 +84,10 @@ account(struct qf_io *io, enum qf_op op)
 		return;
 	step = 1000000000u / io->max_ops;
 	now = qf_clock_ns();
-	slot = atomic_load(&io->next_slot);
+	slot = atomic_load(&io->pace->next_slot);
 	do
 		next = (slot > now ? slot : now) + step;
-	while (!atomic_compare_exchange_weak(&io->next_slot, &slot, next));
+	while (!atomic_compare_exchange_weak(&io->pace->next_slot, &slot, next));
 	if (slot > now) {
 		struct timespec until = {.tv_sec = (time_t)(slot / 1000000000u),
 					 .tv_nsec = (long)(slot % 1000000000u)};

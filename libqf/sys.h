@@ -26,15 +26,22 @@ extern const struct qf_sys qf_sys_real;
 
 enum qf_op { QF_OP_OPEN, QF_OP_READ, QF_OP_STAT, QF_OP_LOCK, QF_OP_LIST, QF_OP_COUNT };
 
-/* What one caller does with the file system; shared by its threads. */
+/* What one caller does with the file system. May be shared by threads; those that work hard have
+   one each (qf_io_share()), so that counting does not bounce a cache line between them. */
 struct qf_io {
 	const struct qf_sys *sys;
 	atomic_uint_fast64_t ops[QF_OP_COUNT];
-	unsigned max_ops;                  /* a second; 0: no limit */
+	unsigned max_ops;                  /* a second, of all that share; 0: no limit */
+	struct qf_io *pace;                /* whose next_slot counts: its own, or the parent's */
 	atomic_uint_fast64_t next_slot;    /* ns of the monotonic clock when the next may start */
 };
 
+/* sys NULL: the operating system. */
 void qf_io_init(struct qf_io *io, const struct qf_sys *sys, unsigned max_ops);
+/* Counts of its own, within the parent's limit. The parent must outlive it. */
+void qf_io_share(struct qf_io *io, struct qf_io *parent);
+/* Add the counts of one to another. */
+void qf_io_add(struct qf_io *to, const struct qf_io *from);
 
 /* As the system calls: -1 and errno on failure. EINTR is retried. Closing is not counted. */
 int qf_io_open(struct qf_io *io, int dir, const char *name, int flags);
