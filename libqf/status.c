@@ -101,6 +101,8 @@ read_head(struct qf_slice text)
 	size_t at = skip_blanks(text, 0);
 	size_t n;
 
+	if (!text.n)
+		return head;
 	if (text.n - at >= sizeof(deferred) - 1 &&
 	    memcmp(text.p + at, deferred, sizeof(deferred) - 1) == 0) {
 		head.deferred = true;
@@ -532,9 +534,13 @@ struct qf_slice
 qf_address_tail(struct qf_slice address)
 {
 	struct qf_slice bare = qf_address_bare(address);
-	const char *sign = bare.n ? memrchr(bare.p, '@', bare.n) : NULL;
-	const char *end = bare.p + bare.n;
+	const char *sign, *end;
 	bool quoted = false;
+
+	if (!bare.n)
+		return (struct qf_slice){"", 0};
+	sign = memrchr(bare.p, '@', bare.n);
+	end = bare.p + bare.n;
 
 	/* "a@b" in quotes is a local part; quotes that do not close are none. */
 	if (sign && memchr(sign, '"', (size_t)(end - sign))) {
@@ -563,9 +569,9 @@ void
 qf_address_domain(struct qf_slice address, struct qf_buf *out)
 {
 	struct qf_slice tail = qf_address_tail(address);
-	char *to = qf_buf_room(out, tail.n);
+	char *to = tail.n ? qf_buf_room(out, tail.n) : NULL;
 
-	if (!to || !tail.n)
+	if (!to)
 		return;
 	for (size_t i = 0; i < tail.n; i++)
 		to[i] = tail.p[i] >= 'A' && tail.p[i] <= 'Z' ? (char)(tail.p[i] | 0x20) : tail.p[i];
