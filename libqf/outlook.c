@@ -10,19 +10,6 @@
 
 #include "qf.h"
 
-const char *
-qf_timeout_class_name(enum qf_timeout_class c)
-{
-	static const char *const names[QF_CLASS_COUNT] = {
-		[QF_CLASS_NORMAL] = "normal",
-		[QF_CLASS_URGENT] = "urgent",
-		[QF_CLASS_NONURGENT] = "non-urgent",
-		[QF_CLASS_DSN] = "dsn",
-	};
-
-	return names[c];
-}
-
 static bool
 is_word(struct qf_slice text, const char *word)
 {

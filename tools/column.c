@@ -91,6 +91,12 @@ columns_needs(const struct columns *columns)
 	return needs;
 }
 
+static bool
+is_address(const struct qf_field *field)
+{
+	return strcmp(field->name, "from") == 0 || strcmp(field->name, "rcpt") == 0;
+}
+
 void
 column_redact(const struct qf_field *field, struct qf_slice text,
 	      const struct qf_redactor *redactor, struct qf_buf *out)
@@ -98,21 +104,33 @@ column_redact(const struct qf_field *field, struct qf_slice text,
 	if (strcmp(field->name, "subject") == 0 || strcmp(field->name, "header") == 0 ||
 	    strcmp(field->name, "body") == 0)
 		return;
-	if (strcmp(field->name, "from") == 0 || strcmp(field->name, "rcpt") == 0)
+	if (is_address(field))
 		qf_redact_address(redactor, text, out);
 	else
 		qf_redact_text(redactor, text, out);
 }
 
+/* Addresses are read more easily without their brackets; the null sender is nothing without. */
+static struct qf_slice
+without_brackets(struct qf_slice address)
+{
+	if (address.n > 2 && address.p[0] == '<' && address.p[address.n - 1] == '>') {
+		address.p++;
+		address.n -= 2;
+	}
+	return address;
+}
+
 static void
-add_value(const struct column *column, const struct qf_row *row, struct qf_value value,
-	  const struct qf_redactor *redactor, struct qf_buf *out)
+add_value(const struct column *column, struct qf_value value, const struct qf_redactor *redactor,
+	  struct qf_buf *out)
 {
 	char text[QF_TIME_TEXT];
 
-	(void)row;
 	if (!value.present)
 		return;
+	if (!column->exact && is_address(column->field))
+		value.text = without_brackets(value.text);
 	if (column->field->type == QF_FIELD_TEXT) {
 		if (redactor && !column->field->domain)
 			column_redact(column->field, value.text, redactor, out);
@@ -149,7 +167,6 @@ column_value(const struct column *column, const struct qf_row *row,
 		if (i > 0)
 			qf_buf_addc(out, ' ');
 		qf_buf_clear(scratch);
-		add_value(column, row, field->get(row, i, column->argument, scratch), redactor,
-			  out);
+		add_value(column, field->get(row, i, column->argument, scratch), redactor, out);
 	}
 }
