@@ -924,11 +924,24 @@ void qf_headers_write(struct qf_msg *msg, struct qf_buf *out);
 /* The whole message: the header lines, a blank line, and body as it is (the data file). */
 void qf_eml_write(struct qf_msg *msg, struct qf_slice body, struct qf_buf *out);
 
-/* Appends the text of a header value decoded (RFC 2047, RFC 6532), UTF-8. */
+/*
+ * qf_header_decode - the text of a header value (as of qf_header_text()), appended: on one line, its
+ * encoded words (RFC 2047) as UTF-8. Words in unknown charsets, all bytes outside of words (RFC 6532
+ * UTF-8, or invalid ones), and values of more than 64 kB stay as they are; so do all where it is
+ * built without gmime. Threads may call it at once; a value without encoded words is only copied.
+ */
 void qf_header_decode(struct qf_slice value, struct qf_buf *out);
 
-/* Appends a reading of the MIME body as UTF-8 text: text parts decoded, others named in one line
-   each. At most limit bytes of body are looked at. QF_E_UNAVAILABLE when built without. */
+/*
+ * qf_mime_text - a reading of the MIME body, appended: always valid UTF-8, not made safe for
+ * terminals. Text parts are decoded, of multipart/alternative the plain one, HTML loses its markup;
+ * other parts are named in a line each: type, file name, size (docs/mail.md).
+ * headers  lines of the header, as qf_headers_write() gives them.
+ * limit    bytes of body looked at. Besides: 500 parts, 20 levels, 8 kB of a part's header field;
+ *          what lies beyond is said in the text. It has at most four times the size of what was
+ *          looked at, and a few hundred bytes for each part.
+ * Returns  QF_OK, also for a body that is broken; QF_E_NOMEM; QF_E_UNAVAILABLE when built without.
+ */
 enum qf_code qf_mime_text(struct qf_slice headers, struct qf_slice body, size_t limit,
 			  struct qf_buf *out, struct qf_err *err);
 /* True when MIME and RFC 2047 decoding are built in. */
