@@ -17,9 +17,9 @@ struct qf_io *qf_queue_io(struct qf_queue *queue);
 
 /*
  * The directory that a d line names, in a control file of directory dir; SIZE_MAX for none.
- * A directory is known by its path relative to the base of the queue. Where a configuration or a
- * pattern says what the base is, only that name counts; a directory given by its own path is
- * also known by its last and its last two components, for nothing says where its base is.
+ * A directory is known by its path relative to the base of the queue. A configuration says what
+ * the base is, and only that name counts. Nothing says it of a directory given by path or pattern:
+ * that one is known by its last and by its last two components.
  * Origin: sendmail/queue.c readqf(), case 'd'.
  */
 size_t qf_queue_data_dir(const struct qf_queue *queue, size_t dir, struct qf_slice relative);
