@@ -183,7 +183,7 @@ parse_one(struct qf_parser *parser, struct qf_node **out)
 static enum qf_code
 parse_all(struct qf_parser *parser, struct qf_node **out)
 {
-	struct qf_node *all = NULL, *one;
+	struct qf_node *all = NULL, *one = NULL;
 	enum qf_code code;
 	enum token token;
 	size_t n;
@@ -212,7 +212,7 @@ parse_all(struct qf_parser *parser, struct qf_node **out)
 static enum qf_code
 parse_any(struct qf_parser *parser, struct qf_node **out)
 {
-	struct qf_node *any = NULL, *one;
+	struct qf_node *any = NULL, *one = NULL;
 	enum qf_code code;
 	bool more;
 	size_t n;

@@ -69,24 +69,40 @@ equal_folded(const char *text, const char *folded, size_t n)
 	return true;
 }
 
-/* Is needle, which is in lower case, in text? */
+static const char *
+find_byte(const char *from, const char *end, char c)
+{
+	return from < end ? memchr(from, c, (size_t)(end - from)) : NULL;
+}
+
+/* Is needle, which is in lower case, in text? Goes from one possible beginning to the next. */
 static bool
 contains(struct qf_slice text, struct qf_slice needle, size_t *at)
 {
-	unsigned char first;
+	const char *end, *small, *capital = NULL;
+	char c;
 
 	*at = 0;
 	if (needle.n == 0)
 		return true;
 	if (needle.n > text.n)
 		return false;
-	first = (unsigned char)needle.p[0];
-	for (size_t i = 0; i <= text.n - needle.n; i++) {
-		if (lower(text.p[i]) == first &&
-		    equal_folded(text.p + i + 1, needle.p + 1, needle.n - 1)) {
-			*at = i;
+	c = needle.p[0];
+	end = text.p + (text.n - needle.n) + 1;
+	small = find_byte(text.p, end, c);
+	if (c >= 'a' && c <= 'z')
+		capital = find_byte(text.p, end, (char)(c & ~0x20));
+	while (small || capital) {
+		const char *here = !capital || (small && small < capital) ? small : capital;
+
+		if (equal_folded(here + 1, needle.p + 1, needle.n - 1)) {
+			*at = (size_t)(here - text.p);
 			return true;
 		}
+		if (here == small)
+			small = find_byte(here + 1, end, c);
+		else
+			capital = find_byte(here + 1, end, (char)(c & ~0x20));
 	}
 	return false;
 }

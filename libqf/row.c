@@ -43,13 +43,13 @@ struct qf_slice
 qf_row_header_text(const struct qf_row *row, const struct qf_header *header, struct qf_buf *scratch)
 {
 	struct qf_slice text = qf_header_text(row->msg, header);
-	bool plain = true;
+	bool encoded = text.n && (memchr(text.p, '\n', text.n) || memmem(text.p, text.n, "=?", 2));
+	unsigned char bits = 0;
 
 	/* Most of them need no decoding. */
-	for (size_t i = 0; plain && i < text.n; i++)
-		plain = text.p[i] != '\n' && (unsigned char)text.p[i] < 0x80 &&
-			!(text.p[i] == '=' && i + 1 < text.n && text.p[i + 1] == '?');
-	if (plain)
+	for (size_t i = 0; i < text.n; i++)
+		bits |= (unsigned char)text.p[i];
+	if (!encoded && bits < 0x80)
 		return text;
 	qf_buf_clear(scratch);
 	qf_header_decode(text, scratch);

@@ -30,6 +30,13 @@ is_alnum(char c)
 	return is_digit(c) || is_letter(c);
 }
 
+/* May stand in the name of a host. */
+static bool
+is_name(char c)
+{
+	return is_alnum(c) || c == '-' || c == '.' || c == '_';
+}
+
 /* Blanks, and control characters, which say nothing more. */
 static bool
 is_blank(char c)
@@ -170,8 +177,7 @@ read_host(struct qf_slice text, size_t at, bool dotted, struct relay *out)
 		*out = (struct relay){{text.p + at, end + 1 - at}, at, end + 1};
 		return true;
 	}
-	while (end < text.n && (is_alnum(text.p[end]) || strchr("-._", text.p[end])) &&
-	       text.p[end] != '\0')
+	while (end < text.n && is_name(text.p[end]))
 		end++;
 	out->start = at;
 	out->end = end;
@@ -246,7 +252,25 @@ qf_status_relay(struct qf_slice status)
 static bool
 ends_word(char c)
 {
-	return is_blank(c) || strchr("<>()[]{}\",;:'|", c) != NULL;
+	switch (c) {
+	case '<':
+	case '>':
+	case '(':
+	case ')':
+	case '[':
+	case ']':
+	case '{':
+	case '}':
+	case '"':
+	case '\'':
+	case ',':
+	case ';':
+	case ':':
+	case '|':
+		return true;
+	default:
+		return is_blank(c);
+	}
 }
 
 static size_t
@@ -289,7 +313,7 @@ ip_length(struct qf_slice text, size_t at)
 			gap = gap || (n > 0 && p[n - 1] == ':');
 		} else if (p[n] == '.' && n + 1 < left && is_digit(p[n + 1])) {
 			dots++;
-		} else if (is_letter(p[n]) && strchr("abcdefABCDEF", p[n])) {
+		} else if ((p[n] >= 'a' && p[n] <= 'f') || (p[n] >= 'A' && p[n] <= 'F')) {
 			hex = true;
 		} else if (is_digit(p[n])) {
 			digit = true;
@@ -371,9 +395,9 @@ add_part(struct qf_slice text, size_t at, size_t end, struct qf_buf *out, size_t
 			qf_buf_addc(out, i == 3 && text.p[at + i] == '-' ? ' ' : text.p[at + i]);
 		return at + n;
 	}
-	for (n = at; n < end && (is_alnum(text.p[n]) || strchr("-._", text.p[n]));)
+	for (n = at; n < end && is_name(text.p[n]);)
 		n++;
-	while (n > at && strchr("-.", text.p[n - 1]))
+	while (n > at && (text.p[n - 1] == '-' || text.p[n - 1] == '.'))
 		n--;
 	if (n == at) {
 		qf_buf_addc(out, text.p[at]);
