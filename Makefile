@@ -72,8 +72,8 @@ packages_of = $(foreach h,$(HEADERS_OF),$(if $(filter $(firstword $(subst :, ,$(
 have_package = $(shell $(PKG_CONFIG) --exists $(1) 2>/dev/null && echo yes)
 without = $(if $(filter gmime-3.0,$(1)),$(WITHOUT_GMIME))
 
-LIB_WANTED := $(call packages_of,$(call includes_of,$(LIB_SRC)))
-QF_WANTED := $(sort $(LIB_WANTED) $(call packages_of,$(call includes_of,$(TOOL_SRC))))
+LIB_WANTED := $(call packages_of,$(call includes_of,$(LIB_SRC) $(wildcard libqf/*.h)))
+QF_WANTED := $(sort $(LIB_WANTED) $(call packages_of,$(call includes_of,$(TOOL_SRC) $(wildcard tools/*.h tui/*.h))))
 FOUND := $(foreach p,$(QF_WANTED),$(if $(call without,$(p)),,$(if $(call have_package,$(p)),$(p))))
 MISSING := $(filter-out $(FOUND) $(OPTIONAL),$(QF_WANTED))
 LIB_PKGS := $(filter $(FOUND),$(LIB_WANTED))
