@@ -61,7 +61,7 @@ HAVE_QF := $(wildcard tools/main.c)
 
 # ---------------------------------------------------------------- libraries
 
-# A package is asked for when a source includes its header, so that nothing is linked, or needed,
+# A package is asked for when a source or header includes its header, so that nothing is linked, or needed,
 # that is not used. HEADER-PATTERN:PACKAGE
 HEADERS_OF := pcre2.h:libpcre2-8 utf8proc.h:libutf8proc nettle/%:nettle jansson.h:jansson \
 	sqlite3.h:sqlite3 curses.h:ncursesw gmime/%:gmime-3.0
