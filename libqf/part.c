@@ -54,7 +54,7 @@ qf_part_open(struct qf_queue *queue, const struct qf_msg *msg, enum qf_part part
 	struct qf_io *io = qf_queue_io(queue);
 	char name[3 + QF_NAME_MAX];
 	struct stat st;
-	int dir;
+	int dir = -1;
 
 	if (!place(queue, msg, part, &dir, name))
 		return qf_err_set(err, QF_E_NOT_FOUND, "data file",

@@ -110,6 +110,7 @@ set_word(const struct opt *o, const char *value, struct qf_err *err)
 	for (i = 0; o->words[i]; i++) {
 		if (strcmp(o->words[i], value) == 0) {
 			*(int *)o->target = (int)i;
+			qf_buf_release(&list);
 			return QF_OK;
 		}
 		qf_buf_adds(&list, i ? ", " : "");
