@@ -265,6 +265,8 @@ qf_mime_text(struct qf_slice headers, struct qf_slice body, size_t limit, struct
 	qf_mime_part_init(&part, headers, looked_at, "text/plain");
 	show_part(&r, &part, 0);
 	qf_mime_part_release(&part);
+	if (r.last != LAST_NONE && out->n && out->p[out->n - 1] != '\n')
+		qf_buf_addc(out, '\n');
 	if (looked_at.n < body.n) {
 		begin(&r, LAST_NOTE);
 		qf_buf_addf(out, "[%zu bytes of %zu looked at]\n", looked_at.n, body.n);

@@ -144,17 +144,23 @@ unit_of(const char *iconv_name)
 	return strncmp(iconv_name, "UTF-32", 6) ? 1 : 4;
 }
 
-/* True for UTF-8, also where its last character is cut off. */
+/* True for UTF-8, also where its last character is cut off, if it has others beside ASCII. */
 static bool
 is_utf8(struct qf_slice text)
 {
 	size_t n = text.n;
 
+	if (qf_utf8_valid(text))
+		return true;
 	while (n && text.n - n < 3 && ((unsigned char)text.p[n - 1] & 0xc0) == 0x80)
 		n--;
-	if (n && (unsigned char)text.p[n - 1] >= 0xc0)
-		n--;
-	return qf_utf8_valid(text) || qf_utf8_valid((struct qf_slice){text.p, n});
+	if (n == 0 || (unsigned char)text.p[n - 1] < 0xc0)
+		return false;
+	n--;
+	for (size_t i = 0; i < n; i++)
+		if ((unsigned char)text.p[i] >= 0x80)
+			return qf_utf8_valid((struct qf_slice){text.p, n});
+	return false;
 }
 
 void

@@ -209,16 +209,29 @@ is_encoded(const struct qf_mime_part *part)
 	       part->encoding == GMIME_CONTENT_ENCODING_UUENCODE;
 }
 
+/* What lies behind the line "begin MODE NAME"; gmime decodes from there. */
+static struct qf_slice
+behind_begin(struct qf_slice text)
+{
+	struct qf_slice rest = text, line;
+
+	while (next_line(&rest, &line))
+		if (line.n > 6 && !memcmp(line.p, "begin ", 6))
+			return rest;
+	return text;
+}
+
 /* The transfer encoding undone, into out or, where it is NULL, nowhere. Returns the bytes made. */
 static size_t
 decode(const struct qf_mime_part *part, struct qf_buf *out)
 {
 	struct qf_slice rest = part->body;
 	GMimeEncoding state;
-	char chunk[4096 +
-		   64]; /* decoding makes no more of it than it was, but for what is held back */
+	char chunk[4096 + 64]; /* decoded it is no longer, but for what was held back before */
 	size_t total = 0, n;
 
+	if (part->encoding == GMIME_CONTENT_ENCODING_UUENCODE)
+		rest = behind_begin(rest);
 	g_mime_encoding_init_decode(&state, part->encoding);
 	while (rest.n) {
 		size_t take = rest.n < 4096 ? rest.n : 4096;
