@@ -5,7 +5,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "body.h"
 #include "buf.h"
 #include "field.h"
 #include "near.h"
@@ -217,7 +216,7 @@ GETTER(message_id)
 
 GETTER(body)
 {
-	return qf_body_read(row->queue, row->msg, scratch) ? made_value(scratch) : none;
+	return qf_row_body(row, scratch);
 }
 
 /* ------------------------------------------------------------------ the table */

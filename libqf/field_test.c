@@ -79,6 +79,7 @@ Test(field, values_are_what_the_message_says)
 		{"rcpt-domain", 1, "lists.example.org"},
 		{"domain", 2, ""},
 		{"domain", 3, "-"},
+		{"subject", 0, "Minutes of the meeting"},
 		{"message_id", 0, "<1@example.com>"},
 		{"header.x-tag", 0, "one"},
 		{"header.X-None", 0, "-"},

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "body.h"
 #include "query_match.h"
 
 /* Enough for anything sensible on a MiB of text; a pattern that runs wild is stopped within a
@@ -52,7 +51,7 @@ qf_matcher_free(struct qf_matcher *matcher)
 	pcre2_jit_stack_free(matcher->jit_stack);
 	qf_buf_release(&matcher->scratch);
 	qf_buf_release(&matcher->wrapped);
-	qf_buf_release(&matcher->body);
+	qf_buf_release(&matcher->body_scratch);
 	free(matcher);
 }
 
@@ -122,15 +121,12 @@ match_headers(struct qf_matcher *matcher, const struct qf_term *term)
 static bool
 match_body(struct qf_matcher *matcher, const struct qf_term *term)
 {
-	struct qf_buf *body = &matcher->body;
-
 	if (!matcher->body_read)
-		matcher->has_body = qf_body_read(matcher->row->queue, matcher->row->msg, body);
+		matcher->body = qf_row_body(matcher->row, &matcher->body_scratch);
 	matcher->body_read = true;
-	if (body->failed)
+	if (matcher->body_scratch.failed)
 		return qf_match_nomem(matcher);
-	return matcher->has_body &&
-	       qf_match_text(matcher, term, (struct qf_slice){body->n ? body->p : "", body->n});
+	return qf_match_text(matcher, term, matcher->body.text);
 }
 
 /* Terms about the sender, and everything that get() tells. */

@@ -21,8 +21,9 @@ struct qf_matcher {
 	size_t recipient;      /* the one to look at, or QF_MATCH_ANY */
 	struct qf_buf scratch; /* what fields make */
 	struct qf_buf wrapped; /* an address with brackets it does not have */
-	struct qf_buf body;
-	bool body_read, has_body;
+	struct qf_buf body_scratch;
+	struct qf_value body; /* read once for all terms */
+	bool body_read;
 	struct qf_hit hit;
 	pcre2_match_data *data;
 	pcre2_match_context *context;

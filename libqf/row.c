@@ -56,6 +56,19 @@ qf_row_header_text(const struct qf_row *row, const struct qf_header *header, str
 	return (struct qf_slice){scratch->n ? scratch->p : "", scratch->n};
 }
 
+struct qf_value
+qf_row_body(const struct qf_row *row, struct qf_buf *scratch)
+{
+	struct qf_value none = {0};
+
+	qf_buf_clear(scratch);
+	if (!row->queue || qf_part_read(row->queue, row->msg, QF_PART_DATA, QF_BODY_MAX, scratch,
+					NULL, NULL) != QF_OK)
+		return none;
+	return (struct qf_value){.present = true,
+				 .text = {scratch->n ? scratch->p : "", scratch->n}};
+}
+
 /* ------------------------------------------------------------------ states */
 
 static bool
