@@ -18,6 +18,8 @@
 #include "rec.h"
 
 #define TEXT_KEPT ((size_t)65536)
+/* Listed of what is wrong with one message: a file of junk has something in every line. */
+#define DIAGNOSTICS_MAX 1000
 
 /* State of the second pass: values that wait for the record they belong to. */
 struct reader {
@@ -73,8 +75,18 @@ void
 qf_msg_find_detail(struct qf_msg *msg, enum qf_finding finding, unsigned line, unsigned column,
 		   const char *detail)
 {
+	const enum qf_fate fate = qf_finding_type(finding)->fate;
 	struct qf_diagnostic *d;
 
+	if (fate > msg->fate)
+		msg->fate = fate;
+	if (msg->ndiagnostics == DIAGNOSTICS_MAX)
+		return;
+	if (msg->ndiagnostics == DIAGNOSTICS_MAX - 1) {
+		finding = QF_F_MORE_FINDINGS;
+		line = column = 0;
+		detail = NULL;
+	}
 	if (msg->ndiagnostics == msg->cap_diagnostics) {
 		size_t cap = msg->cap_diagnostics ? msg->cap_diagnostics * 2 : 8;
 
@@ -119,6 +131,17 @@ drop_folded_cr(struct qf_arena *arena, struct qf_slice value)
 	return (struct qf_slice){copy, n};
 }
 
+/* More records than the limit: a file of line ends alone would cost fifty times its size. */
+static void
+keep_rest(struct qf_msg *msg, struct qf_record *record)
+{
+	record->letter = 0;
+	record->raw.n = msg->bytes.n - (size_t)(record->raw.p - msg->bytes.p);
+	record->value = (struct qf_slice){record->raw.p, 0};
+	qf_msg_find(msg, QF_F_TOO_LARGE, record->line, 1);
+	msg->records[msg->nrecords++] = *record;
+}
+
 /* First pass: the records, and how many there are of each letter. */
 static enum qf_code
 cut(struct qf_msg *msg, size_t counts[256], struct qf_err *err)
@@ -134,6 +157,10 @@ cut(struct qf_msg *msg, size_t counts[256], struct qf_err *err)
 		return qf_err_nomem(err);
 	qf_lex_init(&lexer, msg->bytes);
 	while (qf_lex_next(&lexer, &record, &note)) {
+		if (msg->nrecords == QF_RECORDS_MAX - 1) {
+			keep_rest(msg, &record);
+			break;
+		}
 		if (msg->nrecords == cap) {
 			struct qf_record *more =
 				qf_arena_array(&msg->arena, cap * 2, sizeof(record));
@@ -512,7 +539,7 @@ qf_msg_interpret(struct qf_msg *msg, struct qf_slice bytes, bool skip_headers, s
 	msg->envelope.recipients = r.recipients;
 	msg->envelope.headers = r.headers;
 	msg->envelope.macros = r.macros;
-	for (size_t i = 0; i < msg->nrecords; i++) {
+	for (size_t i = 0; i < msg->nrecords && i < QF_RECORDS_MAX - 1; i++) {
 		if (r.stop) {
 			qf_msg_find(msg, QF_F_DATA_AFTER_END, msg->records[i].line, 1);
 			break;
@@ -603,12 +630,7 @@ qf_msg_diagnostics(const struct qf_msg *msg, size_t *n)
 enum qf_fate
 qf_msg_fate(const struct qf_msg *msg)
 {
-	enum qf_fate worst = QF_FATE_IGNORED;
-
-	for (size_t i = 0; i < msg->ndiagnostics; i++)
-		if (msg->diagnostics[i].fate > worst)
-			worst = msg->diagnostics[i].fate;
-	return worst;
+	return msg->fate;
 }
 
 struct qf_slice

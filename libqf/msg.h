@@ -17,6 +17,7 @@ struct qf_msg {
 	size_t nrecords;
 	struct qf_diagnostic *diagnostics;
 	size_t ndiagnostics, cap_diagnostics;
+	enum qf_fate fate; /* the worst of them, listed or not */
 	bool ended; /* has its end line */
 	bool nomem; /* something did not fit into memory */
 	struct qf_buf text;

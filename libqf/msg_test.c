@@ -415,3 +415,24 @@ Test(msg, more_than_the_limit_is_refused)
 	cr_assert_null(msg);
 	free(bytes);
 }
+
+Test(msg, a_file_of_line_ends_costs_no_fortune)
+{
+	size_t n = (size_t)64 << 20, nrecords, ndiagnostics;
+	char *bytes = malloc(n);
+	struct qf_msg *msg;
+	struct qf_buf out = {0};
+
+	memset(bytes, '\n', n);
+	msg = parse_as(bytes, n, QF_KIND_QUEUED);
+	qf_msg_records(msg, &nrecords);
+	cr_assert_eq(nrecords, QF_RECORDS_MAX);
+	qf_msg_diagnostics(msg, &ndiagnostics);
+	cr_assert_eq(ndiagnostics, 1000);
+	cr_assert_eq(qf_msg_fate(msg), QF_FATE_LOST);
+	qf_msg_write(msg, &out);
+	cr_assert(out.n == n && !memcmp(out.p, bytes, n));
+	qf_buf_release(&out);
+	qf_msg_free(msg);
+	free(bytes);
+}

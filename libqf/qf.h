@@ -241,7 +241,8 @@ const char *qf_fate_name(enum qf_fate fate);
 	X(NUL_BYTE, "nul-byte", IGNORED, "NUL byte: the rest of the line is not read", "") \
 	X(NOT_REGULAR, "not-regular", IGNORED, "not a regular file", "") \
 	X(UNREADABLE, "unreadable", SKIPPED, "cannot be read", "") \
-	X(TOO_LARGE, "too-large", IGNORED, "larger than is read here; the rest was not looked at", "")
+	X(TOO_LARGE, "too-large", IGNORED, "larger than is read here; the rest was not looked at", "") \
+	X(MORE_FINDINGS, "more-findings", IGNORED, "more is wrong with it than is listed", "")
 
 enum qf_finding {
 #define X(id, code, fate, text, remedy) QF_F_##id,
@@ -431,6 +432,8 @@ struct qf_files {
 
 /* Limit on the bytes of a control file that are read; 250,000 recipients are about 24 MB. */
 #define QF_CONTROL_MAX ((size_t)128 << 20)
+/* Limit on its records; what comes behind is kept as one that is not understood. */
+#define QF_RECORDS_MAX ((size_t)4 << 20)
 
 struct qf_parse_options {
 	enum qf_kind kind;       /* by the file's name; QF_KIND_OTHER is taken as a qf */
@@ -458,6 +461,7 @@ const struct qf_files *qf_msg_files(const struct qf_msg *msg);
 enum qf_state qf_msg_state(const struct qf_msg *msg);
 /* The records in the order of the file; what is not understood is there too. */
 const struct qf_record *qf_msg_records(const struct qf_msg *msg, size_t *n);
+/* What is wrong with it: at most 1,000 (QF_F_MORE_FINDINGS is the last where there are more). */
 const struct qf_diagnostic *qf_msg_diagnostics(const struct qf_msg *msg, size_t *n);
 /* The worst thing sendmail will do with it, QF_FATE_IGNORED for a sound one. */
 enum qf_fate qf_msg_fate(const struct qf_msg *msg);
