@@ -162,6 +162,17 @@ Test(status, like_falls_to_like)
 	expect_kind("a\0b", 3, "a b");
 }
 
+Test(status, an_absent_text_has_an_empty_kind)
+{
+	struct qf_buf out = {0};
+
+	qf_status_kind((struct qf_slice){0}, &out);
+	cr_expect_eq(out.n, 0u);
+	qf_address_domain((struct qf_slice){0}, &out);
+	cr_expect_eq(out.n, 0u);
+	qf_buf_release(&out);
+}
+
 /* Whatever differs between two answers of one kind, the reply codes do not. */
 Test(status, codes_keep_kinds_apart)
 {
