@@ -5,7 +5,7 @@
 #	make static               build/qf-static
 #	make check                what is needed, the build, every test
 #	make test-NAME            the unit tests of one module
-#	make bench fuzz stress demo install uninstall format-check clean
+#	make bench fuzz stress demo docs install uninstall format-check clean
 #
 # CC=, CFLAGS=, LDFLAGS=, WERROR=1, V=1, WITHOUT_GMIME=1, BUILD=DIR; for install DESTDIR=, PREFIX=.
 
@@ -233,7 +233,7 @@ $(B)/fuzz/%: $(OBJ)/test-fixtures/fuzz/%.o $(B)/libqf.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LINK_FLAGS) -fsanitize=fuzzer -o $@ $< $(B)/libqf.a $(LIB_LIBS)
 
-.PHONY: check bench fuzz stress demo format-check
+.PHONY: check bench fuzz stress demo docs format-check
 check:
 	+@scripts/run-tests --check
 
@@ -248,6 +248,10 @@ stress:
 
 demo:
 	@scripts/demo
+
+# What pages and completion say of options, from the program itself.
+docs: all
+	scripts/gen-docs $(B)/qf
 
 format-check:
 	clang-format --dry-run --Werror $(wildcard libqf/*.[ch] tools/*.[ch] tui/*.[ch] test-fixtures/*.c test-fixtures/*/*.[ch])
