@@ -88,7 +88,7 @@ put(struct listing *listing, const char *bytes, size_t n)
 static void
 put_directory(struct listing *listing, const struct qf_dir *dir)
 {
-	struct qf_slice path = {dir->path, strlen(dir->path)};
+	struct qf_slice path = {dir->shown, strlen(dir->shown)};
 
 	if (listing->view.style.safe)
 		qf_escape_terminal(&listing->out, path, listing->view.style.utf8);
