@@ -145,6 +145,26 @@ put_deliver_by(const struct qf_envelope *env, struct qf_buf *line)
 	put_line(line);
 }
 
+/* What the id tells of its making. */
+static void
+put_origin(const struct qf_row *row, struct qf_buf *line)
+{
+	char time[QF_TIME_TEXT];
+	struct qf_id id;
+
+	if (!qf_id_decode(qf_msg_files(row->msg)->id, qf_msg_envelope(row->msg)->created, &id))
+		return;
+	put_label(line, "Id made");
+	if (id.time != QF_TIME_NONE) {
+		qf_time_format(id.time, time);
+		qf_buf_addf(line, "%s ", time);
+	}
+	qf_buf_addf(line, "by process %ld", id.pid);
+	if (id.sequence >= 0)
+		qf_buf_addf(line, ", its number %d", id.sequence);
+	put_line(line);
+}
+
 static void
 put_envelope(const struct source *source, const struct qf_row *row, struct qf_buf *line)
 {
@@ -152,6 +172,7 @@ put_envelope(const struct source *source, const struct qf_row *row, struct qf_bu
 	const struct qf_files *files = qf_msg_files(row->msg);
 
 	put_field(line, "Message", files->id);
+	put_origin(row, line);
 	put_label(line, "State");
 	qf_buf_adds(line, qf_state_name(qf_msg_state(row->msg)));
 	put_line(line);
@@ -181,14 +202,32 @@ put_envelope(const struct source *source, const struct qf_row *row, struct qf_bu
 	put_deliver_by(env, line);
 }
 
+/* Is a final recipient no more than the address with its type before it? */
+static bool
+says_more(struct qf_slice final, struct qf_slice address)
+{
+	if (address.n > 1 && address.p[0] == '<') {
+		address.p++;
+		address.n -= 2;
+	}
+	return final.n < address.n ||
+	       memcmp(final.p + final.n - address.n, address.p, address.n);
+}
+
 static void
 put_recipient(const struct source *source, const struct qf_recipient *rcpt, struct qf_buf *line)
 {
+	const unsigned reports = QF_RCPT(SUCCESS) | QF_RCPT(FAILURE) | QF_RCPT(DELAY);
+
 	put_private(source, line, "  To", rcpt->address, ADDRESS);
 	put_private(source, line, "    answer", rcpt->status, TEXT);
 	put_private(source, line, "    original", rcpt->original, TEXT);
-	put_private(source, line, "    final", rcpt->final, TEXT);
+	if (rcpt->final.p && says_more(rcpt->final, rcpt->address))
+		put_private(source, line, "    final", rcpt->final, TEXT);
 	put_private(source, line, "    by", rcpt->controller, TEXT);
+	/* Failure and delay are what everybody gets who does not ask for something else. */
+	if ((rcpt->flags & reports) == (QF_RCPT(FAILURE) | QF_RCPT(DELAY)))
+		return;
 	put_label(line, "    report");
 	if (rcpt->flags & QF_RCPT(SUCCESS))
 		qf_buf_adds(line, "success ");
@@ -196,7 +235,7 @@ put_recipient(const struct source *source, const struct qf_recipient *rcpt, stru
 		qf_buf_adds(line, "failure ");
 	if (rcpt->flags & QF_RCPT(DELAY))
 		qf_buf_adds(line, "delay ");
-	if (!(rcpt->flags & (QF_RCPT(SUCCESS) | QF_RCPT(FAILURE) | QF_RCPT(DELAY))))
+	if (!(rcpt->flags & reports))
 		qf_buf_adds(line, "never ");
 	line->n--;
 	put_line(line);
@@ -228,25 +267,53 @@ put_diagnostics(const struct qf_msg *msg, struct qf_buf *line)
 	}
 }
 
+/* The next field of a header block: name, and value with its folds. False at the end. */
+static bool
+next_field(struct qf_slice *rest, struct qf_slice *name, struct qf_slice *value)
+{
+	const char *colon, *at = rest->p, *end = rest->p + rest->n;
+
+	do {
+		at = memchr(at, '\n', (size_t)(end - at));
+		at = at ? at + 1 : end;
+	} while (at < end && (*at == ' ' || *at == '\t'));
+	colon = rest->n ? memchr(rest->p, ':', (size_t)(at - rest->p)) : NULL;
+	if (!colon)
+		return false;
+	*name = (struct qf_slice){rest->p, (size_t)(colon - rest->p)};
+	*value = (struct qf_slice){colon + 1, (size_t)(at - colon - 1)};
+	while (value->n && strchr(" \t", *value->p)) {
+		value->p++;
+		value->n--;
+	}
+	if (value->n && value->p[value->n - 1] == '\n')
+		value->n--;
+	rest->n -= (size_t)(at - rest->p);
+	rest->p = at;
+	return true;
+}
+
+/* The header as it would be sent: conditions applied, macros expanded. */
 static void
 put_headers(struct qf_msg *msg)
 {
-	const struct qf_envelope *env = qf_msg_envelope(msg);
-	struct qf_buf line = {0}, decoded = {0};
+	struct qf_buf line = {0}, decoded = {0}, header = {0};
+	struct qf_slice rest, name, value;
 
-	if (env->nheaders)
+	qf_headers_write(msg, &header);
+	rest = (struct qf_slice){header.p, header.n};
+	if (header.n)
 		out_adds("\nHeaders\n");
-	for (size_t i = 0; i < env->nheaders; i++) {
-		const struct qf_header *header = &env->headers[i];
-
+	while (next_field(&rest, &name, &value)) {
 		qf_buf_clear(&decoded);
-		qf_header_decode(qf_header_text(msg, header), &decoded);
+		qf_header_decode(value, &decoded);
 		qf_buf_adds(&line, "  ");
-		table_cell(header->name, 0, false, term_utf8(), &line);
+		table_cell(name, 0, false, term_utf8(), &line);
 		qf_buf_adds(&line, ": ");
 		table_cell((struct qf_slice){decoded.p, decoded.n}, 0, false, term_utf8(), &line);
 		put_line(&line);
 	}
+	qf_buf_release(&header);
 	qf_buf_release(&decoded);
 	qf_buf_release(&line);
 }
@@ -331,9 +398,9 @@ add_text_member(struct qf_json *json, const char *key, const struct qf_buf *text
 int
 show_json(const struct source *source, const struct qf_row *row, size_t limit)
 {
-	const struct qf_envelope *env = qf_msg_envelope(row->msg);
-	struct qf_buf object = {0}, text = {0};
+	struct qf_buf object = {0}, text = {0}, header = {0};
 	struct qf_json json = {.out = &object, .comma = true};
+	struct qf_slice rest, name, value;
 	bool shown = !source->redactor, have;
 	pid_t pid;
 
@@ -341,12 +408,15 @@ show_json(const struct source *source, const struct qf_row *row, size_t limit)
 	object.n -= 2; /* "}\n": more members follow */
 	qf_json_key(&json, "headers");
 	qf_json_open(&json, '[');
-	for (size_t i = 0; i < env->nheaders && shown; i++) {
+	if (shown)
+		qf_headers_write(row->msg, &header);
+	rest = (struct qf_slice){header.p, header.n};
+	while (next_field(&rest, &name, &value)) {
 		qf_buf_clear(&text);
-		qf_header_decode(qf_header_text(row->msg, &env->headers[i]), &text);
+		qf_header_decode(value, &text);
 		qf_json_open(&json, '{');
 		qf_json_key(&json, "name");
-		qf_json_text(&json, env->headers[i].name);
+		qf_json_text(&json, name);
 		add_text_member(&json, "value", &text, true);
 		qf_json_close(&json, '}');
 	}
@@ -373,6 +443,7 @@ show_json(const struct source *source, const struct qf_row *row, size_t limit)
 	qf_buf_addc(&object, '\n');
 	out_add(object.p, object.n);
 	qf_buf_release(&object);
+	qf_buf_release(&header);
 	qf_buf_release(&text);
 	return STATUS_OK;
 }
