@@ -37,7 +37,8 @@ fail:
 char *
 qf_buf_room(struct qf_buf *buf, size_t n)
 {
-	return reserve(buf, n) ? buf->p + buf->n : NULL;
+	/* At least one, so that there is memory to point into. */
+	return reserve(buf, n ? n : 1) ? buf->p + buf->n : NULL;
 }
 
 void

@@ -49,27 +49,60 @@ precedence(struct qf_slice value)
 	return 0;
 }
 
+/* The headers that decide, first of each name; found in one pass, for this runs for every message. */
+struct deciding {
+	struct qf_slice precedence, priority, content_type;
+};
+
+static void
+note_header(struct qf_msg *msg, const struct qf_header *header, const char *name,
+	    struct qf_slice *value)
+{
+	if (!value->p && strncasecmp(header->name.p, name, header->name.n) == 0)
+		*value = qf_header_text(msg, header);
+}
+
+static struct deciding
+deciding_headers(struct qf_msg *msg)
+{
+	const struct qf_envelope *env = qf_msg_envelope(msg);
+	struct deciding found = {0};
+
+	for (size_t i = 0; i < env->nheaders; i++) {
+		switch (env->headers[i].name.n) {
+		case sizeof("Priority") - 1:
+			note_header(msg, &env->headers[i], "Priority", &found.priority);
+			break;
+		case sizeof("Precedence") - 1:
+			note_header(msg, &env->headers[i], "Precedence", &found.precedence);
+			break;
+		case sizeof("Content-Type") - 1:
+			note_header(msg, &env->headers[i], "Content-Type", &found.content_type);
+			break;
+		}
+	}
+	return found;
+}
+
 /* Later rules override earlier ones, as in the reference, 5.6. */
 static enum qf_timeout_class
 timeout_class(struct qf_msg *msg, int *message_precedence)
 {
-	const struct qf_envelope *env = qf_msg_envelope(msg);
+	const struct deciding headers = deciding_headers(msg);
 	enum qf_timeout_class class = QF_CLASS_NORMAL;
-	struct qf_slice priority;
 
-	*message_precedence = precedence(qf_msg_header(msg, "Precedence"));
+	*message_precedence = precedence(headers.precedence);
 	if (*message_precedence != 0)
 		class = *message_precedence < 0 ? QF_CLASS_NONURGENT : QF_CLASS_URGENT;
-	if (is_report(qf_msg_header(msg, "Content-Type")))
+	if (is_report(headers.content_type))
 		class = QF_CLASS_DSN;
-	priority = qf_msg_header(msg, "Priority");
-	if (is_word(priority, "urgent"))
+	if (is_word(headers.priority, "urgent"))
 		class = QF_CLASS_URGENT;
-	else if (is_word(priority, "normal"))
+	else if (is_word(headers.priority, "normal"))
 		class = QF_CLASS_NORMAL;
-	else if (is_word(priority, "non-urgent"))
+	else if (is_word(headers.priority, "non-urgent"))
 		class = QF_CLASS_NONURGENT;
-	else if (env->flags & QF_FLAG(RESPONSE))
+	else if (qf_msg_envelope(msg)->flags & QF_FLAG(RESPONSE))
 		class = QF_CLASS_DSN;
 	return class;
 }
