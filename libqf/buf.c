@@ -7,9 +7,8 @@
 
 #include "buf.h"
 
-/* Make room for n more bytes. */
-static bool
-reserve(struct qf_buf *buf, size_t n)
+bool
+qf_buf_grow(struct qf_buf *buf, size_t n)
 {
 	size_t cap;
 	char *p;
@@ -34,17 +33,10 @@ fail:
 	return false;
 }
 
-char *
-qf_buf_room(struct qf_buf *buf, size_t n)
-{
-	/* At least one, so that there is memory to point into. */
-	return reserve(buf, n ? n : 1) ? buf->p + buf->n : NULL;
-}
-
 void
 qf_buf_add(struct qf_buf *buf, const void *bytes, size_t n)
 {
-	if (n == 0 || !reserve(buf, n))
+	if (n == 0 || !qf_buf_room(buf, n))
 		return;
 	memcpy(buf->p + buf->n, bytes, n);
 	buf->n += n;
@@ -59,7 +51,7 @@ qf_buf_adds(struct qf_buf *buf, const char *text)
 void
 qf_buf_addc(struct qf_buf *buf, char c)
 {
-	if (!reserve(buf, 1))
+	if (!qf_buf_room(buf, 1))
 		return;
 	buf->p[buf->n++] = c;
 }
@@ -94,7 +86,7 @@ qf_buf_addf(struct qf_buf *buf, const char *format, ...)
 	va_start(args, format);
 	n = vsnprintf(NULL, 0, format, args);
 	va_end(args);
-	if (n < 0 || !reserve(buf, (size_t)n + 1))
+	if (n < 0 || !qf_buf_grow(buf, (size_t)n + 1))
 		return;
 	va_start(args, format);
 	vsnprintf(buf->p + buf->n, (size_t)n + 1, format, args);

@@ -15,6 +15,7 @@ qf_lex_init(struct qf_lexer *lexer, struct qf_slice bytes)
 	lexer->at = bytes.p;
 	lexer->end = bytes.n ? bytes.p + bytes.n : bytes.p;
 	lexer->line = 0;
+	lexer->has_nul = bytes.n && memchr(bytes.p, '\0', bytes.n);
 }
 
 bool
@@ -55,7 +56,7 @@ qf_lex_next(struct qf_lexer *lexer, struct qf_record *record, struct qf_lex_note
 		return true;
 	}
 	record->letter = (unsigned char)*start;
-	nul = memchr(start, '\0', (size_t)(stop - start));
+	nul = lexer->has_nul ? memchr(start, '\0', (size_t)(stop - start)) : NULL;
 	note->nul = nul ? (size_t)(nul - start) : SIZE_MAX;
 	if (nul && nul > start)
 		stop = nul;

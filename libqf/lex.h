@@ -13,6 +13,7 @@ struct qf_lexer {
 	const char *at;
 	const char *end;
 	unsigned line; /* physical lines passed */
+	bool has_nul;  /* somewhere: only then is each record asked */
 };
 
 /* What the value of a record has that sendmail takes out or ends at. */
