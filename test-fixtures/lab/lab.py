@@ -317,7 +317,8 @@ define(`confQUEUE_LA', `1000')
 define(`confREFUSE_LA', `1000')
 define(`confMIN_FREE_BLOCKS', `0')
 define(`confDONT_BLAME_SENDMAIL',
-	`GroupWritableDirPathSafe,GroupWritableIncludeFile,GroupWritableForwardFile')
+	`GroupWritableDirPathSafe,MapInUnsafeDirPath,IncludeFileInUnsafeDirPathSafe,dnl
+ForwardFileInUnsafeDirPathSafe,RunProgramInUnsafeDirPath')
 define(`QUEUE_DIR', `%(queue)s')
 define(`HELP_FILE', `')
 define(`STATUS_FILE', `')
@@ -337,6 +338,37 @@ MAILER(`smtp')
 """
 
 
+def prepare():
+    """Files of a laboratory by name, with @DIR@ and @QUEUE@ in sendmail.cf where the real ones go.
+    Missing where something is not installed."""
+    original, cf = find_sendmail(), find_cf()
+    files = {}
+    with tempfile.TemporaryDirectory() as directory:
+        def path(name):
+            return os.path.join(directory, name)
+
+        build_shim(directory)
+        shutil.copyfile(original, path("sendmail"))
+        os.chmod(path("sendmail"), 0o755)
+        text = subprocess.run(["m4", "-I", cf], check=True, text=True, capture_output=True,
+                              input=MC % {"cf": cf, "dir": "@DIR@", "queue": "@QUEUE@"}).stdout
+        # No port but the one a daemon is started with.
+        text = re.sub(r"(?m)^O DaemonPortOptions=.*\n", "", text)
+        with open(path("sendmail.cf"), "w") as f:
+            f.write(text.replace("@DIR@", directory).replace("@QUEUE@", directory))
+        for name, content in (("aliases", ""), ("service.switch", "hosts files\naliases files\n")):
+            with open(path(name), "w") as f:
+                f.write(content)
+        subprocess.run([path("sendmail"), "-C", path("sendmail.cf"), "-bi"], capture_output=True,
+                       env=dict(os.environ, LD_PRELOAD=path("shim.so")))
+        for name in ("sendmail", "shim.so", "service.switch", "aliases", "aliases.db"):
+            if os.path.exists(path(name)):
+                with open(path(name), "rb") as f:
+                    files[name] = f.read()
+    files["sendmail.cf"] = text.encode()
+    return files
+
+
 class Lab:
     """One private configuration and queue.
 
@@ -347,6 +379,8 @@ class Lab:
     directory   where all of it lies, kept at the end; used again as it is where it has been made
                 before. Without: a new one, removed at the end
     """
+
+    _prepared = None    # what all of them are made from: made once
 
     def __init__(self, queue=None, options=None, extra="", directory=None):
         self._temporary = directory is None
@@ -371,22 +405,21 @@ class Lab:
         self.set(**(options or {}))
 
     def _make(self, extra):
-        original, cf = find_sendmail(), find_cf()
+        if not Lab._prepared:
+            Lab._prepared = prepare()
         os.makedirs(self.dir, mode=0o755, exist_ok=True)
-        shutil.copyfile(original, self.sendmail)
-        os.chmod(self.sendmail, 0o755)
-        build_shim(self.dir)
         if "*" not in self.queue:
             os.makedirs(self.queue, mode=0o700, exist_ok=True)
-        with open(os.path.join(self.dir, "service.switch"), "w") as f:
-            f.write("hosts files\naliases files\n")
-        text = subprocess.run(["m4", "-I", cf], check=True, text=True, capture_output=True,
-                              input=MC % {"cf": cf, "dir": self.dir, "queue": self.queue}).stdout
-        # No port but the one a daemon is started with.
-        text = re.sub(r"(?m)^O DaemonPortOptions=.*\n", "", text)
-        with open(self.cf, "w") as f:
-            f.write(text + extra.rstrip("\n") + "\n" if extra else text)
-        self.aliases("")
+        for name, content in Lab._prepared.items():
+            path = os.path.join(self.dir, name)
+            if name == "sendmail.cf":
+                content = (content.replace(b"@QUEUE@", os.fsencode(self.queue))
+                           .replace(b"@DIR@", os.fsencode(self.dir)) + os.fsencode(extra))
+                if not content.endswith(b"\n"):
+                    content += b"\n"
+            with open(path, "wb") as f:
+                f.write(content)
+        os.chmod(self.sendmail, 0o755)
 
     def aliases(self, text):
         """Make this the text of the aliases file."""
