@@ -384,7 +384,8 @@ qf_age_format(int64_t seconds, char text[QF_TIME_TEXT])
 	} else {
 		p = put(p, age / 86400, 1);
 		*p++ = 'd';
-		if (age % 86400 >= 3600) {
+		/* In the life of mail of months, hours are of no account. */
+		if (age < 100 * 86400 && age % 86400 >= 3600) {
 			p = put(p, age % 86400 / 3600, 1);
 			*p++ = 'h';
 		}
