@@ -21,6 +21,8 @@
 #define QUOTED_MAX 202
 #define QUOTED_HEAD 100
 #define QUOTED_TAIL 100
+/* Longest text of a complaint: sendmail's buffer of 16384, less "554 5.3.0 " and a NUL. */
+#define COMPLAINT_MAX 16373
 /* Longest name of a macro in braces (sendmail: MAXMACNAMELEN). */
 #define MACRO_MAX 25
 #define DAY 86400
@@ -50,6 +52,8 @@ complain(struct reader *reader)
 	struct qf_buf *text = &reader->text;
 	const char *nul;
 
+	if (text->n > COMPLAINT_MAX)
+		text->n = COMPLAINT_MAX;
 	for (size_t i = 0; i < text->n; i++)
 		text->p[i] &= 0x7f;
 	nul = text->n ? memchr(text->p, '\0', text->n) : NULL;
@@ -103,7 +107,7 @@ lose(struct reader *reader)
 	char name[3 + QF_NAME_MAX];
 	struct stat st;
 
-	if (!reader->quarantined || reader->files->kind == QF_KIND_HELD)
+	if (!reader->quarantined || reader->files->kind != QF_KIND_QUEUED)
 		return GIVE_UP;
 	snprintf(name, sizeof(name), "hf%.*s", (int)reader->files->id.n, reader->files->id.p);
 	if (qf_io_stat(reader->ask->io, dir->control_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)

@@ -18,7 +18,7 @@ QF = os.environ.get("QF", os.path.join(os.path.dirname(FIXTURES), "build/qf"))
 def qf(*args, env=None, **options):
     """Run qf; subprocess.CompletedProcess with bytes. TZ is UTC where env does not say."""
     return subprocess.run([QF, *args], stdin=subprocess.DEVNULL, capture_output=True, timeout=120,
-                          env=dict(os.environ, TZ="UTC", **(env or {})), **options)
+                          env={**os.environ, "TZ": "UTC", **(env or {})}, **options)
 
 
 def mailq(queue, config, verbose=False, which=(), env=None):

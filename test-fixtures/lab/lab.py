@@ -456,8 +456,8 @@ class Lab:
 
     def environment(self, env=None):
         """What sendmail is to find in its environment."""
-        return dict(os.environ, LC_ALL="C", LD_PRELOAD=self._shim, LAB_LOG=self.log,
-                    LAB_CLOCK=str(self.clock), **(env or {}))
+        return {**os.environ, "LC_ALL": "C", "LD_PRELOAD": self._shim, "LAB_LOG": self.log,
+                "LAB_CLOCK": str(self.clock), **(env or {})}
 
     def call(self, *args, timeout=120, env=None):
         """Run sendmail and return subprocess.CompletedProcess with bytes of both outputs."""
