@@ -14,7 +14,7 @@ say_when(struct qf_buf *out, int64_t when, int64_t now)
 	char time[QF_TIME_TEXT], age[QF_TIME_TEXT];
 
 	qf_time_format(when, time);
-	qf_age_format(when > now ? when - now : now - when, age);
+	qf_age_format(when > now ? qf_time_between(now, when) : qf_time_between(when, now), age);
 	if (when > now)
 		qf_buf_addf(out, "at %s (in %s)", time, age);
 	else

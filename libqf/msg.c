@@ -301,7 +301,8 @@ static void
 read_recipient(struct reader *r, const struct qf_record *record, size_t index)
 {
 	struct qf_slice v = record->value;
-	struct qf_recipient rcpt = {.flags = QF_RCPT(PRIMARY),
+	/* Before version 1: what sendmail makes of it when it rewrites the file (observed). */
+	struct qf_recipient rcpt = {.flags = QF_RCPT(PRIMARY) | QF_RCPT(FAILURE) | QF_RCPT(DELAY),
 				    .original = r->original,
 				    .final = r->final,
 				    .status = r->status,

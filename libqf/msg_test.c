@@ -198,7 +198,8 @@ Test(msg, recipients_before_version_1)
 
 	cr_assert_eq(env->nrecipients, 1);
 	check_slice(env->recipients[0].address, "PFD:x@y", "address");
-	cr_assert_eq(env->recipients[0].flags, QF_RCPT(PRIMARY));
+	cr_assert_eq(env->recipients[0].flags,
+		     QF_RCPT(PRIMARY) | QF_RCPT(FAILURE) | QF_RCPT(DELAY));
 	qf_msg_free(msg);
 }
 

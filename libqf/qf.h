@@ -114,6 +114,9 @@ const char *qf_code_name(enum qf_code code);
 /* Longest text of qf_time_format() with its NUL: "-2147481748-01-01T00:00:00Z" is shorter. */
 #define QF_TIME_TEXT 32
 
+/* Seconds from one time to a later one; negative for an earlier one. Saturates: times come from
+   strangers. */
+int64_t qf_time_between(int64_t from, int64_t to);
 /* RFC 3339 in UTC, e.g. 2026-11-20T10:15:00Z, into text. Returns its length. */
 size_t qf_time_format(int64_t when, char text[QF_TIME_TEXT]);
 /* "@epoch", RFC 3339, or a date alone (its first second in UTC). False where it is none. */

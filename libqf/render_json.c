@@ -172,17 +172,6 @@ put_int(struct qf_json *json, const char *key, int64_t number, bool present)
 }
 
 static void
-put_age(struct qf_json *json, int64_t now, int64_t created)
-{
-	int64_t age;
-
-	if (created == QF_TIME_NONE || __builtin_sub_overflow(now, created, &age))
-		put_int(json, "age", 0, false);
-	else
-		put_int(json, "age", age, true);
-}
-
-static void
 put_busy(struct qf_json *json, const struct qf_files *files)
 {
 	qf_json_key(json, "busy");
@@ -212,7 +201,8 @@ qf_render_json(const struct qf_row *row, const struct qf_redactor *redactor, str
 	qf_json_string(json, qf_state_name(qf_msg_state(row->msg)));
 	put_busy(json, files);
 	put_time(json, "created", env->created);
-	put_age(json, row->now, env->created);
+	put_int(json, "age", qf_time_between(env->created, row->now),
+		env->created != QF_TIME_NONE);
 	put_time(json, "last_try", env->last_try);
 	put_int(json, "tries", env->tries, true);
 	put_time(json, "due", row->outlook.due);

@@ -107,6 +107,16 @@ put(char *p, uint64_t number, int least)
 	return p;
 }
 
+int64_t
+qf_time_between(int64_t from, int64_t to)
+{
+	int64_t span;
+
+	if (__builtin_sub_overflow(to, from, &span))
+		return from < to ? INT64_MAX : INT64_MIN;
+	return span;
+}
+
 size_t
 qf_time_format(int64_t when, char text[QF_TIME_TEXT])
 {

@@ -354,3 +354,11 @@ Test(when, formats_ages_for_people)
 		cr_expect_eq(n, strlen(text));
 	}
 }
+
+Test(when, time_between_saturates)
+{
+	cr_assert_eq(qf_time_between(10, 13), 3);
+	cr_assert_eq(qf_time_between(13, 10), -3);
+	cr_assert_eq(qf_time_between(-INT64_MAX, 10), INT64_MAX);
+	cr_assert_eq(qf_time_between(10, -INT64_MAX), INT64_MIN);
+}

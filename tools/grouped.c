@@ -77,7 +77,7 @@ put_json(const struct grouped *grouped, const struct qf_group_row *row, struct q
 	if (row->oldest == QF_TIME_NONE)
 		qf_json_null(&json);
 	else
-		qf_json_int(&json, grouped->now - row->oldest);
+		qf_json_int(&json, qf_time_between(row->oldest, grouped->now));
 	qf_json_key(&json, "size");
 	qf_json_int(&json, (int64_t)row->size);
 	qf_json_close(&json, '}');
@@ -93,7 +93,7 @@ put_csv(const struct grouped *grouped, const struct qf_group_row *row, struct qf
 	qf_escape_csv(out, key);
 	qf_buf_addf(out, ",%llu,", (unsigned long long)row->messages);
 	if (row->oldest != QF_TIME_NONE)
-		qf_buf_addf(out, "%lld", (long long)(grouped->now - row->oldest));
+		qf_buf_addf(out, "%lld", (long long)qf_time_between(row->oldest, grouped->now));
 	qf_buf_addf(out, ",%llu\r\n", (unsigned long long)row->size);
 }
 
@@ -108,7 +108,7 @@ put_row(const struct grouped *grouped, const struct qf_group_row *row, struct qf
 	size_t width = term_columns();
 
 	if (row->oldest != QF_TIME_NONE)
-		qf_age_format(grouped->now - row->oldest, age);
+		qf_age_format(qf_time_between(row->oldest, grouped->now), age);
 	qf_field_format(size_field, size, &text);
 	qf_buf_addf(out, "%8llu %7s %7.*s ", (unsigned long long)row->messages, age, (int)text.n,
 		    text.p ? text.p : "");

@@ -34,9 +34,9 @@ const char show_description[] =
 	"happen next. An ID is a queue id or the path of a control file; qf, hf and Qf of one id\n"
 	"are each shown. Nothing is changed, not even a lock is taken.\n"
 	"\n"
-	"--part writes one part as it is: qf (control file, whatever its prefix), df (body), xf\n"
-	"(transcript), headers and eml (as an SMTP mailer would send them), body (the body as\n"
-	"text).";
+	"--part writes one part raw: qf (control file, whatever its prefix), df or body (the data\n"
+	"file), xf (transcript), headers, or eml, the whole message; those two as an SMTP mailer\n"
+	"would send them.";
 
 const struct opt show_options[] = {
 	{OPT_WORD, "format", 0, &given.format, "FORMAT", "table (text) or json", format_words},
@@ -92,24 +92,14 @@ static int
 put_headers(struct qf_msg *msg)
 {
 	struct qf_buf text = {0};
+	int status = STATUS_OK;
 
 	qf_headers_write(msg, &text);
+	if (text.failed) {
+		say_error("memory: none left");
+		status = STATUS_OS;
+	}
 	out_add_safe((struct qf_slice){text.p, text.n});
-	qf_buf_release(&text);
-	return STATUS_OK;
-}
-
-/* The body as text, decoded. */
-static int
-put_body(struct finding *f, struct qf_msg *msg)
-{
-	struct qf_buf text = {0};
-	struct qf_err err;
-	enum qf_code code = show_body_text(f->source, msg, f->limit, &text, &err);
-	int status = code ? say_failure(&err) : STATUS_OK;
-
-	if (!code)
-		out_add_safe((struct qf_slice){text.p, text.n});
 	qf_buf_release(&text);
 	return status;
 }
@@ -127,13 +117,12 @@ put_part(struct finding *f, struct qf_msg *msg)
 	case PART_CONTROL:
 		return copy_part(f, msg, QF_PART_CONTROL);
 	case PART_DATA:
+	case PART_BODY:
 		return copy_part(f, msg, QF_PART_DATA);
 	case PART_TRANSCRIPT:
 		return copy_part(f, msg, QF_PART_TRANSCRIPT);
 	case PART_HEADERS:
 		return put_headers(msg);
-	case PART_BODY:
-		return put_body(f, msg);
 	case PART_EML:
 		status = put_headers(msg);
 		out_adds("\n");

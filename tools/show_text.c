@@ -70,7 +70,7 @@ put_time(struct qf_buf *line, const char *label, int64_t when, int64_t now)
 	if (when == QF_TIME_NONE)
 		return;
 	qf_time_format(when, time);
-	qf_age_format(when > now ? when - now : now - when, age);
+	qf_age_format(when > now ? qf_time_between(now, when) : qf_time_between(when, now), age);
 	put_label(line, label);
 	qf_buf_addf(line, when > now ? "%s (in %s)" : "%s (%s ago)", time, age);
 	put_line(line);
