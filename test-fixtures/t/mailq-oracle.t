@@ -71,7 +71,8 @@ for old, news in {
                            b"\0\0\nT1795000000\n", b"T1782864000\n", b"T1\nT2\n"],
         b"P30000\n": [b"", b"P0\n", b"P123456789012\n", b"P-123456789012\n", b"P1\nP2\n",
                       b"P99999999999999999999999\n", b"P30\x00000\n", b"Px\n", b"S<x@y>\nP77\n"],
-        b"H??Subject": [b"H??X: \x81j\nH??Subject", b"\r\nH??Subject", b"\xe4\nH??Subject"]}.items():
+        b"H??Subject": [b"H??X: \x81j\nH??Subject", b"\r\nH??Subject",
+                        b"\xe4\nH??Subject"]}.items():
     WITH_DATA += [changed(old, new) for new in news]
 WITH_DATA += [GOOD.replace(b"\n", b"\r\n"), GOOD.replace(b"\n", b"\r\r\n"),
               GOOD.replace(b"\n", b"\r"), GOOD[:-3] + b"\nRPFD:foo\r", GOOD + b"junk\n"]
@@ -408,7 +409,8 @@ def random_line(r):
         "M": [some(130), some(130, bytes(set(range(256)) - {10}))],
         "B": [b"7BIT", b"8bitmime", b"foo", b""], "q": [some(130)],
         "C": [b"", b":x", b"root:0:0:x", b"y" * 70], "F": [some(5, b"wr8bdnse om")],
-        "$": [b"x", b"", b"{", b"{}", b"{a}b", b"{a b}", b"{abc", b"{" + b"l" * r.randrange(20, 30)],
+        "$": [b"x", b"", b"{", b"{}", b"{a}b", b"{a b}", b"{abc",
+              b"{" + b"l" * r.randrange(20, 30)],
         "H": [r.choice([b"", b"??", b"?P?", b"?$x?", b"?${abc}?", b"?", b"?\x81x?", b"?${a?"])
               + r.choice([b"Foo: bar", b"Foo", b"F o: x", b": x", b"X: "
                           + b"x" * r.choice([300, 2030, 2038, 2043, 4080])])

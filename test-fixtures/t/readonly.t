@@ -2,8 +2,8 @@
 ''':' # To sh this is a colon and a comment; what follows is for Python.
 exec "${PYTHON:-python3}" "$0"
 '''
-"""Commands that look at a queue leave it alone: over every packed queue names, bytes, owners, modes,
-links and times stay what they were, and no lock is taken, which the system calls show."""
+"""Commands that look at a queue leave it alone: over every packed queue names, bytes, owners,
+modes, links and times stay what they were, and no lock is taken, which the system calls show."""
 import os
 import re
 import shutil

@@ -28,7 +28,8 @@ MESSAGES = [
     ("ann@src.example", ["bob@dst.example"], "Subject: gr\u00fcn\n\n\u00fc\n".encode(),
      ("BODY=8BITMIME", "RET=HDRS", "ENVID=abc+2B1")),
     ("ann@src.example", ["carl@dst.example"],
-     b"Subject: long\nReferences: " + b" <%040d@x.example>" * 60 % tuple(range(60)) + b"\n\nx\n", ()),
+     b"Subject: long\nReferences: " + b" <%040d@x.example>" * 60 % tuple(range(60)) + b"\n\nx\n",
+     ()),
 ]
 
 
