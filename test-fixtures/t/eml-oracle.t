@@ -179,7 +179,7 @@ def corpus_messages():
             for path in sorted(glob.glob(os.path.join(top, "mqueue", "qf*")))[:most]:
                 with open(path, "rb") as f:
                     control = re.sub(rb"(?m)^[RQrC!].*\n", b"", f.read())
-                with open(path.replace("/qf", "/df"), "rb") as f:
+                with open(os.path.join(os.path.dirname(path), "df" + os.path.basename(path)[2:]), "rb") as f:
                     body = f.read()
                 # Source routes are taken out of headers by the rules of sendmail.cf.
                 if b"<@" in control:
