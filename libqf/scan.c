@@ -38,6 +38,9 @@
 #define NS_BLOCKING 50000u
 /* So many batches in a row have to block before there are more threads. */
 #define STREAK 3
+/* Where operations are limited to so many a second, one more read in flight for each of these: more
+   would only wait for their turn, and be waited for when the caller has enough. */
+#define OPS_PER_JOB 20
 
 /* As getdents64() lays them out. */
 struct entry {
@@ -74,9 +77,11 @@ struct qf_scan {
 	struct qf_queue *queue;
 	struct qf_scan_options options;
 	struct qf_io io;
+	uint64_t others[QF_OP_COUNT]; /* operations of the queue's own before the scan */
 	struct qf_locks *locks;
 	bool *sees_flock;
 	uint64_t started;
+	unsigned most;          /* reads in flight, whatever is asked for */
 
 	pthread_mutex_t mutex;
 	pthread_cond_t work;    /* names or free slots have come, or stop */
@@ -325,8 +330,8 @@ adapt(struct qf_scan *scan, unsigned n, long blocked, uint64_t ns)
 	if (scan->options.jobs || scan->streak < STREAK)
 		return;
 	jobs = scan->processors + ns / n / NS_PER_JOB;
-	if (jobs > JOBS_MAX)
-		jobs = JOBS_MAX;
+	if (jobs > scan->most)
+		jobs = scan->most;
 	if (jobs > scan->wanted)
 		scan->wanted = (unsigned)jobs;
 	start_workers(scan);
@@ -464,7 +469,11 @@ qf_scan_new(struct qf_queue *queue, const struct qf_scan_options *options, struc
 	if (!scan->options.kinds)
 		scan->options.kinds =
 			1u << QF_KIND_QUEUED | 1u << QF_KIND_HELD | 1u << QF_KIND_LOST;
-	qf_io_init(&scan->io, NULL, options->max_ops);
+	/* Visitors read bodies through the queue's own: that counts, and has to wait for its turn. */
+	qf_queue_io(queue)->max_ops = options->max_ops;
+	qf_io_share(&scan->io, qf_queue_io(queue));
+	for (int i = 0; i < QF_OP_COUNT; i++)
+		scan->others[i] = atomic_load(&qf_queue_io(queue)->ops[i]);
 	scan->started = qf_clock_ns();
 	pthread_mutex_init(&scan->mutex, NULL);
 	pthread_cond_init(&scan->work, NULL);
@@ -478,9 +487,12 @@ qf_scan_new(struct qf_queue *queue, const struct qf_scan_options *options, struc
 		return qf_err_nomem(err);
 	}
 	scan->processors = processors();
+	scan->most = JOBS_MAX;
+	if (options->max_ops && options->max_ops / OPS_PER_JOB < JOBS_MAX)
+		scan->most = 1 + options->max_ops / OPS_PER_JOB;
 	scan->wanted = options->jobs ? options->jobs : scan->processors;
-	if (scan->wanted > JOBS_MAX)
-		scan->wanted = JOBS_MAX;
+	if (scan->wanted > scan->most)
+		scan->wanted = scan->most;
 	pthread_mutex_lock(&scan->mutex);
 	start_lister(scan);
 	start_workers(scan);
@@ -599,17 +611,24 @@ qf_scan_trouble(const struct qf_scan *scan, size_t i, size_t *dir)
 	return &scan->troubles[i].err;
 }
 
+static uint64_t
+operations(struct qf_scan *scan, enum qf_op op)
+{
+	return atomic_load(&scan->io.ops[op]) + atomic_load(&qf_queue_io(scan->queue)->ops[op]) -
+	       scan->others[op];
+}
+
 void
 qf_scan_stats(struct qf_scan *scan, struct qf_scan_stats *stats)
 {
 	/* At the end the workers have nothing left to do but to add their counts. */
 	join_workers(scan);
 	*stats = scan->stats;
-	stats->opens = scan->io.ops[QF_OP_OPEN];
-	stats->reads = scan->io.ops[QF_OP_READ];
-	stats->stats = scan->io.ops[QF_OP_STAT];
-	stats->locks = scan->io.ops[QF_OP_LOCK];
-	stats->listings = scan->io.ops[QF_OP_LIST];
+	stats->opens = operations(scan, QF_OP_OPEN);
+	stats->reads = operations(scan, QF_OP_READ);
+	stats->stats = operations(scan, QF_OP_STAT);
+	stats->locks = operations(scan, QF_OP_LOCK);
+	stats->listings = operations(scan, QF_OP_LIST);
 	stats->operations = stats->opens + stats->reads + stats->stats + stats->locks +
 			    stats->listings;
 	stats->seconds = (double)(qf_clock_ns() - scan->started) / 1e9;
