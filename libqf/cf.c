@@ -552,7 +552,7 @@ read_span(struct reader *r, const char *option, const char *value, size_t n, siz
 			}
 			i++;
 		}
-		if (t > SPAN_MAX / factor || sum > SPAN_MAX) {
+		if (t >= SPAN_MAX / factor || sum > SPAN_MAX - t * factor) {
 			snprintf(why, sizeof(why), "%s: too long a time", what);
 			return refuse(r, place + first, hint_span, why);
 		}
@@ -800,15 +800,13 @@ set_timeouts(struct reader *r, size_t from)
 		while (from < r->n && is_space(r->text[from]))
 			from++;
 		to = from + strcspn(r->text + from, ",");
-		if (from < to && !is_digit(r->text[from])) {
-			for (sign = from; sign < to && r->text[sign] != ':'; sign++)
+		for (sign = from; sign < to && r->text[sign] != ':'; sign++)
+			;
+		if (sign == to)
+			for (sign = from; sign < to && r->text[sign] != '='; sign++)
 				;
-			if (sign == to)
-				for (sign = from; sign < to && r->text[sign] != '='; sign++)
-					;
-			if (sign < to)
-				code = set_timeout(r, from, sign, sign + 1, to);
-		}
+		if (sign < to)
+			code = set_timeout(r, from, sign, sign + 1, to);
 		from = to + 1;
 	}
 	return code;
@@ -983,7 +981,7 @@ read_option(struct reader *r)
  * comma outside quotes, where *place is left.
  * Origin: sendmail/readcf.c munchstring().
  */
-static const char *
+static char *
 read_field(struct reader *r, size_t *place)
 {
 	char *value = qf_arena_alloc(&r->cf->arena, r->n - *place + 1), *at = value;
@@ -1005,9 +1003,21 @@ read_field(struct reader *r, size_t *place)
 	return value;
 }
 
+/* Flags are single letters, blanks among them none. */
+static const char *
+squeeze(char *text)
+{
+	char *to = text;
+
+	for (const char *from = text; *from; from++)
+		if (!is_space(*from))
+			*to++ = *from;
+	*to = '\0';
+	return text;
+}
+
 static enum qf_code
-set_group_field(struct reader *r, struct qf_group *group, char field, const char *value,
-		size_t place)
+set_group_field(struct reader *r, struct qf_group *group, char field, char *value, size_t place)
 {
 	enum qf_code code = QF_OK;
 	int n;
@@ -1019,7 +1029,7 @@ set_group_field(struct reader *r, struct qf_group *group, char field, const char
 		group->path = value;
 		break;
 	case 'F':
-		group->flags = value;
+		group->flags = squeeze(value);
 		break;
 	case 'I':
 		code = read_span(r, "queue group: Interval", value, strlen(value), place, 'm',
@@ -1071,8 +1081,7 @@ read_group(struct reader *r)
 		return qf_err_nomem(r->err);
 	i += i < r->n;
 	while (i < r->n && !code) {
-		const char *value;
-		char field;
+		char field, *value;
 		size_t place;
 
 		while (i < r->n && (r->text[i] == ',' || is_space(r->text[i])))
@@ -1161,8 +1170,7 @@ read_lines(struct reader *r)
 			line++;
 		}
 		r->line = first;
-		/* A CR before the last LF belongs to the line end. */
-		code = read_line(r, start, i > start && i < n && p[i - 1] == '\r' ? i - 1 : i);
+		code = read_line(r, start, i);
 		start = i + 1;
 		line++;
 	}

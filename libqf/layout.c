@@ -195,13 +195,11 @@ is_directory(struct listing *listing, const struct entry *entry)
 	       S_ISDIR(st.st_mode);
 }
 
-/* A file of sendmail's by its name; "qf" alone is taken for the sub-directory it mostly is. */
+/* A file of sendmail's by its name. */
 static bool
 is_queue_file(struct listing *listing, const struct entry *entry)
 {
-	size_t n = strlen(entry->name);
-
-	return n > 2 && qf_name_kind(entry->name, n) != QF_KIND_OTHER &&
+	return qf_name_kind(entry->name, strlen(entry->name)) != QF_KIND_OTHER &&
 	       !is_directory(listing, entry);
 }
 
