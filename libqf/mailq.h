@@ -142,7 +142,9 @@ struct qf_mailq_head {
 	int64_t key;
 	uint32_t text_n;
 	uint32_t word_n; /* what it sorts by, where that is text */
+	uint32_t mark;	 /* where the mark is in text; QF_MAILQ_NO_MARK: there is none */
 };
+#define QF_MAILQ_NO_MARK UINT32_MAX
 
 /* For struct qf_scan_options; its ctx is a struct qf_mailq_view. */
 void *qf_mailq_worker_begin(void *view);
@@ -154,9 +156,10 @@ bool qf_mailq_visit(void *worker, struct qf_msg *msg, struct qf_buf *text);
 /* An entry with what it sorts by. */
 struct qf_mailq_item {
 	int64_t key;
-	const char *text; /* word behind it */
+	char *text; /* word behind it */
 	uint32_t text_n;
 	uint32_t word_n;
+	uint32_t mark;
 	bool locked;
 };
 
@@ -170,7 +173,8 @@ struct qf_mailq_store {
 /* A copy of what a worker left. False when memory is out. */
 bool qf_mailq_store_add(struct qf_mailq_store *store, const struct qf_mailq_head *head,
 			const char *text);
-/* Sorts as sendmail does; entries that sort alike keep their order. False when memory is out. */
+/* Sorts, and marks, as sendmail does. False when memory is out. Origin: sendmail/queue.c sortq().
+ */
 bool qf_mailq_store_sort(struct qf_mailq_store *store, enum qf_sort_order order);
 /* Forget the entries. */
 void qf_mailq_store_clear(struct qf_mailq_store *store);

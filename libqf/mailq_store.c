@@ -33,7 +33,7 @@ add_block(struct qf_mailq_store *store, size_t n, bool front)
 }
 
 /* A copy that lives as long as the entries; NULL when memory is out. */
-static const char *
+static char *
 keep(struct qf_mailq_store *store, const char *bytes, size_t n)
 {
 	struct qf_mailq_block *block = store->blocks;
@@ -74,6 +74,7 @@ qf_mailq_store_add(struct qf_mailq_store *store, const struct qf_mailq_head *hea
 	item->key = head->key;
 	item->text_n = head->text_n;
 	item->word_n = head->word_n;
+	item->mark = head->mark;
 	item->locked = head->locked;
 	item->text = keep(store, text, (size_t)head->text_n + head->word_n);
 	if (!item->text)
@@ -123,13 +124,28 @@ static int
 compare_hosts(const struct qf_mailq_item *a, const struct qf_mailq_item *b)
 {
 	size_t n = a->word_n < b->word_n ? a->word_n : b->word_n;
-	int order;
+	int order = strncasecmp(a->text + a->text_n, b->text + b->text_n, n);
 
-	if (a->locked != b->locked)
-		return a->locked - b->locked;
-	order = strncasecmp(a->text + a->text_n, b->text + b->text_n, n);
+	return order ? order : (a->word_n > b->word_n) - (a->word_n < b->word_n);
+}
+
+static int
+compare_locked_first(const struct qf_mailq_item *a, const struct qf_mailq_item *b)
+{
+	int order = compare_hosts(a, b);
+
 	if (order == 0)
-		order = (a->word_n > b->word_n) - (a->word_n < b->word_n);
+		order = b->locked - a->locked;
+	return order ? order : compare_keys(a, b);
+}
+
+static int
+compare_locked_last(const struct qf_mailq_item *a, const struct qf_mailq_item *b)
+{
+	int order = a->locked - b->locked;
+
+	if (order == 0)
+		order = compare_hosts(a, b);
 	return order ? order : compare_keys(a, b);
 }
 
@@ -172,6 +188,25 @@ sort_items(struct qf_mailq_item *items, size_t n, compare_fn *compare)
 	return true;
 }
 
+/* A host that one message is locked for is busy: all others for it count as locked, and wait. */
+static bool
+sort_by_host(struct qf_mailq_store *store)
+{
+	struct qf_mailq_item *items = store->items;
+
+	if (!sort_items(items, store->n, compare_locked_first))
+		return false;
+	for (size_t i = 1; i < store->n; i++) {
+		if (items[i].locked || !items[i - 1].locked ||
+		    compare_hosts(&items[i - 1], &items[i]) != 0)
+			continue;
+		items[i].locked = true;
+		if (items[i].mark != QF_MAILQ_NO_MARK)
+			items[i].text[items[i].mark] = '*';
+	}
+	return sort_items(items, store->n, compare_locked_last);
+}
+
 bool
 qf_mailq_store_sort(struct qf_mailq_store *store, enum qf_sort_order order)
 {
@@ -184,7 +219,7 @@ qf_mailq_store_sort(struct qf_mailq_store *store, enum qf_sort_order order)
 		return sort_items(store->items, store->n, compare_names);
 	case QF_ORDER_HOST:
 	case QF_ORDER_SHUFFLE:
-		return sort_items(store->items, store->n, compare_hosts);
+		return sort_by_host(store);
 	case QF_ORDER_RANDOM:
 	case QF_ORDER_NONE:
 		break;

@@ -447,8 +447,13 @@ static const struct {
 };
 
 static const struct sort_case sorts[] = {
-	{QF_ORDER_PRIORITY, "edacbf"}, {QF_ORDER_TIME, "edacbf"}, {QF_ORDER_MODIFICATION, "edacbf"},
-	{QF_ORDER_FILENAME, "cfdbea"}, {QF_ORDER_HOST, "cfdbae"}, {QF_ORDER_NONE, "abcdef"},
+	{QF_ORDER_PRIORITY, "edacbf"},
+	{QF_ORDER_TIME, "edacbf"},
+	{QF_ORDER_MODIFICATION, "edacbf"},
+	{QF_ORDER_FILENAME, "cfdbea"},
+	{QF_ORDER_NONE, "abcdef"},
+	/* The others of a locked one's host count as locked, and get its mark. */
+	{QF_ORDER_HOST, "cfae**"},
 	{QF_ORDER_RANDOM, "abcdef"},
 };
 
@@ -461,6 +466,7 @@ Test(mailq, sorts_as_sendmail_does)
 		for (size_t k = 0; k < COUNT(unsorted); k++) {
 			struct qf_mailq_head head = {.key = unsorted[k].key,
 						     .locked = unsorted[k].locked,
+						     .mark = 0,
 						     .text_n = 1,
 						     .word_n = (uint32_t)strlen(unsorted[k].word)};
 			char text[16];

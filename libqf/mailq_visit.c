@@ -132,7 +132,8 @@ mark_of(const struct qf_mailq_view *view, const struct qf_files *files,
 	return view->reads_files && rank->young ? '-' : ' ';
 }
 
-static void
+/* Returns where in text the mark is. */
+static size_t
 put_entry(struct worker *worker, struct qf_msg *msg, const struct qf_mailq_rank *rank, bool locked,
 	  struct qf_buf *text)
 {
@@ -140,11 +141,12 @@ put_entry(struct worker *worker, struct qf_msg *msg, const struct qf_mailq_rank 
 	const struct qf_files *files = qf_msg_files(msg);
 	int64_t size = files->data_size;
 	int failure = has_finding(msg, QF_F_UNREADABLE) ? open_failure(view, files) : 0;
+	size_t mark;
 
 	put_id(text, view, files->id);
 	if (failure) {
 		put_failure(text, failure);
-		return;
+		return SIZE_MAX;
 	}
 	if (size < 0 || qf_msg_envelope(msg)->data_dir.p) {
 		const struct qf_mailq_missing ask = {view->queue, &view->io, &view->style,
@@ -152,9 +154,11 @@ put_entry(struct worker *worker, struct qf_msg *msg, const struct qf_mailq_rank 
 
 		size = qf_mailq_missing(&ask, msg, text);
 	}
+	mark = text->n;
 	qf_buf_addc(text, mark_of(view, files, rank, locked));
 	qf_mailq_entry(text, &view->style, &worker->clock, qf_msg_bytes(msg), size,
 		       view->reads_files ? rank->priority : 0);
+	return mark;
 }
 
 static void
@@ -167,7 +171,9 @@ put_word(struct qf_buf *text, const struct qf_mailq_view *view, const struct qf_
 		break;
 	case QF_ORDER_HOST:
 	case QF_ORDER_SHUFFLE:
-		/* Backwards, so that hosts of one domain lie together. */
+		/* Backwards, so that hosts of one domain lie together; none comes before all. */
+		if (rank->host.p)
+			qf_buf_addc(text, '@');
 		for (size_t i = rank->host.n; i > 0; i--)
 			qf_buf_addc(text, rank->host.p[i - 1]);
 		break;
@@ -212,10 +218,10 @@ qf_mailq_visit(void *arg, struct qf_msg *msg, struct qf_buf *text)
 {
 	struct worker *worker = arg;
 	const struct qf_files *files = qf_msg_files(msg);
-	struct qf_mailq_head head = {.what = QF_MAILQ_ENTRY};
+	struct qf_mailq_head head = {.what = QF_MAILQ_ENTRY, .mark = QF_MAILQ_NO_MARK};
 	struct qf_mailq_rank rank = {0};
 	struct qf_mailq_view *view;
-	size_t start = text->n;
+	size_t start = text->n, mark;
 
 	if (!worker) {
 		text->failed = true;
@@ -239,7 +245,9 @@ qf_mailq_visit(void *arg, struct qf_msg *msg, struct qf_buf *text)
 	if (head.what == QF_MAILQ_PASSED && view->policy->max_queue_run_size == 0)
 		return false;
 	if (head.what == QF_MAILQ_ENTRY) {
-		put_entry(worker, msg, &rank, head.locked, text);
+		mark = put_entry(worker, msg, &rank, head.locked, text);
+		if (mark != SIZE_MAX)
+			head.mark = (uint32_t)(mark - start - sizeof(head));
 		head.text_n = (uint32_t)(text->n - start - sizeof(head));
 		put_word(text, view, files, &rank);
 		head.key = sort_key(view, files, &rank);

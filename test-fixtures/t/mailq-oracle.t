@@ -313,6 +313,10 @@ def check_locks():
     files = {"qfAA": GOOD, "dfAA": b"x", "qfBB": GOOD, "dfBB": b"",
              "qfCC": changed(TO, b"RPFD:<a@a.example>\n"), "dfCC": b""}
     compare("locked, by host", options={"QueueSortOrder": "host"}, again=make(files, "qfCC"))
+    files.update({"qfDD": changed(b"P30000", b"P20000"), "dfDD": b"",
+                  "qfEE": changed(b"P30000", b"P40000"), "dfEE": b""})
+    compare("locked, by host, others of the host", options={"QueueSortOrder": "host"},
+            again=make(files, "qfBB"))
     compare("locked, by name", options={"QueueSortOrder": "filename"}, again=make(files, "qfCC"))
     held.pop().close()
 
