@@ -2,6 +2,8 @@
  * sys - the thin table of system calls.
  */
 #include <errno.h>
+#include <stdio.h>
+#include <sys/file.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -28,6 +30,18 @@ real_getdents(int fd, void *bytes, size_t n)
 	return syscall(SYS_getdents64, fd, bytes, n);
 }
 
+static int
+real_setlk(int fd, struct flock *lock)
+{
+	return fcntl(fd, F_OFD_SETLK, lock);
+}
+
+static int
+real_renameat2(int from, const char *name, int to, const char *new_name, unsigned flags)
+{
+	return renameat2(from, name, to, new_name, flags);
+}
+
 const struct qf_sys qf_sys_real = {
 	.openat = real_openat,
 	.read = read,
@@ -36,6 +50,15 @@ const struct qf_sys qf_sys_real = {
 	.fstatat = fstatat,
 	.getlk = real_getlk,
 	.getdents = real_getdents,
+	.flock = flock,
+	.setlk = real_setlk,
+	.write = write,
+	.fsync = fsync,
+	.fchmod = fchmod,
+	.fchown = fchown,
+	.mkdirat = mkdirat,
+	.renameat2 = real_renameat2,
+	.unlinkat = unlinkat,
 };
 
 uint64_t
@@ -153,4 +176,119 @@ qf_io_list(struct qf_io *io, int fd, void *bytes, size_t n)
 {
 	account(io, QF_OP_LIST);
 	return io->sys->getdents(fd, bytes, n);
+}
+
+int
+qf_io_create(struct qf_io *io, int dir, const char *name, int flags, mode_t mode)
+{
+	int fd;
+
+	account(io, QF_OP_CHANGE);
+	do
+		fd = io->sys->openat(dir, name, flags | O_CREAT, mode);
+	while (fd < 0 && errno == EINTR);
+	return fd;
+}
+
+int
+qf_io_flock(struct qf_io *io, int fd, int how)
+{
+	account(io, QF_OP_LOCK);
+	return io->sys->flock(fd, how);
+}
+
+int
+qf_io_setlk(struct qf_io *io, int fd, struct flock *lock)
+{
+	account(io, QF_OP_LOCK);
+	return io->sys->setlk(fd, lock);
+}
+
+int
+qf_io_write(struct qf_io *io, int fd, const void *bytes, size_t n)
+{
+	const char *at = bytes;
+
+	while (n) {
+		ssize_t written;
+
+		account(io, QF_OP_CHANGE);
+		written = io->sys->write(fd, at, n);
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written < 0)
+			return -1;
+		/* Nothing written and no error: no use in trying for ever. */
+		if (written == 0) {
+			errno = EIO;
+			return -1;
+		}
+		at += written;
+		n -= (size_t)written;
+	}
+	return 0;
+}
+
+int
+qf_io_fsync(struct qf_io *io, int fd)
+{
+	int result;
+
+	account(io, QF_OP_SYNC);
+	do
+		result = io->sys->fsync(fd);
+	while (result < 0 && errno == EINTR);
+	return result;
+}
+
+int
+qf_io_fchmod(struct qf_io *io, int fd, mode_t mode)
+{
+	account(io, QF_OP_CHANGE);
+	return io->sys->fchmod(fd, mode);
+}
+
+int
+qf_io_fchown(struct qf_io *io, int fd, uid_t uid, gid_t gid)
+{
+	account(io, QF_OP_CHANGE);
+	return io->sys->fchown(fd, uid, gid);
+}
+
+int
+qf_io_mkdir(struct qf_io *io, int dir, const char *name, mode_t mode)
+{
+	account(io, QF_OP_CHANGE);
+	return io->sys->mkdirat(dir, name, mode);
+}
+
+int
+qf_io_unlink(struct qf_io *io, int dir, const char *name, int flags)
+{
+	account(io, QF_OP_CHANGE);
+	return io->sys->unlinkat(dir, name, flags);
+}
+
+int
+qf_io_rename(struct qf_io *io, int from, const char *name, int to, const char *new_name)
+{
+	account(io, QF_OP_CHANGE);
+	return io->sys->renameat2(from, name, to, new_name, 0);
+}
+
+int
+qf_io_rename_new(struct qf_io *io, int from, const char *name, int to, const char *new_name)
+{
+	struct stat st;
+
+	account(io, QF_OP_CHANGE);
+	if (io->sys->renameat2(from, name, to, new_name, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL && errno != ENOSYS)
+		return -1;
+	if (qf_io_stat(io, to, new_name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+		errno = EEXIST;
+		return -1;
+	}
+	return errno == ENOENT ? qf_io_rename(io, from, name, to, new_name) : -1;
 }

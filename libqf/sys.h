@@ -21,10 +21,21 @@ struct qf_sys {
 	int (*fstatat)(int dir, const char *name, struct stat *st, int flags);
 	int (*getlk)(int fd, struct flock *lock); /* F_OFD_GETLK */
 	ssize_t (*getdents)(int fd, void *bytes, size_t n);
+	/* What changes something; none of these is used by what only reads. */
+	int (*flock)(int fd, int how);
+	int (*setlk)(int fd, struct flock *lock); /* F_OFD_SETLK */
+	ssize_t (*write)(int fd, const void *bytes, size_t n);
+	int (*fsync)(int fd);
+	int (*fchmod)(int fd, mode_t mode);
+	int (*fchown)(int fd, uid_t uid, gid_t gid);
+	int (*mkdirat)(int dir, const char *name, mode_t mode);
+	int (*renameat2)(int from, const char *name, int to, const char *new_name, unsigned flags);
+	int (*unlinkat)(int dir, const char *name, int flags);
 };
 extern const struct qf_sys qf_sys_real;
 
-enum qf_op { QF_OP_OPEN, QF_OP_READ, QF_OP_STAT, QF_OP_LOCK, QF_OP_LIST, QF_OP_COUNT };
+enum qf_op { QF_OP_OPEN, QF_OP_READ, QF_OP_STAT, QF_OP_LOCK, QF_OP_LIST, QF_OP_CHANGE, QF_OP_SYNC,
+	     QF_OP_COUNT };
 
 /* What one caller does with the file system. May be shared by threads; those that work hard have
    one each (qf_io_share()), so that counting does not bounce a cache line between them. */
@@ -51,6 +62,24 @@ int qf_io_fstat(struct qf_io *io, int fd, struct stat *st);
 int qf_io_stat(struct qf_io *io, int dir, const char *name, struct stat *st, int flags);
 int qf_io_getlk(struct qf_io *io, int fd, struct flock *lock);
 ssize_t qf_io_list(struct qf_io *io, int fd, void *bytes, size_t n);
+
+/* What changes something. As above; qf_io_write() writes all or fails. */
+int qf_io_create(struct qf_io *io, int dir, const char *name, int flags, mode_t mode);
+int qf_io_flock(struct qf_io *io, int fd, int how);
+int qf_io_setlk(struct qf_io *io, int fd, struct flock *lock);
+int qf_io_write(struct qf_io *io, int fd, const void *bytes, size_t n);
+int qf_io_fsync(struct qf_io *io, int fd);
+int qf_io_fchmod(struct qf_io *io, int fd, mode_t mode);
+int qf_io_fchown(struct qf_io *io, int fd, uid_t uid, gid_t gid);
+int qf_io_mkdir(struct qf_io *io, int dir, const char *name, mode_t mode);
+int qf_io_unlink(struct qf_io *io, int dir, const char *name, int flags);
+/* Over whatever has the new name. */
+int qf_io_rename(struct qf_io *io, int from, const char *name, int to, const char *new_name);
+/*
+ * Only where nothing has the new name (EEXIST). File systems without such a rename (NFS) are asked
+ * first, which leaves a moment for a name to come up: hold the lock that keeps others from it.
+ */
+int qf_io_rename_new(struct qf_io *io, int from, const char *name, int to, const char *new_name);
 
 /* Monotonic clock in ns. */
 uint64_t qf_clock_ns(void);
