@@ -7,7 +7,7 @@
 #include "qf.h"
 
 /* Largest sendmail.cf that is read; real ones have about 70 kB. */
-#define QF_CF_MAX ((size_t)16 << 20)
+#define QF_CF_MAX ((size_t)4 << 20)
 
 /*
  * QueueDirectory as sendmail uses it; NULL where no line sets it. All groups lie below the base

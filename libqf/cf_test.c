@@ -963,6 +963,18 @@ Test(cf, larger_than_the_limit)
 	cr_expect_eq(parse_bytes(text, QF_CF_MAX, &cf, NULL), QF_E_CONFIG);
 	memset(text, 'Q', QF_CF_MAX);
 	cr_expect_eq(parse_bytes(text, QF_CF_MAX, &cf, NULL), QF_E_CONFIG);
+	/* As many fields, or lines, as there is room for. */
+	for (size_t i = 2; i + 3 <= QF_CF_MAX; i += 3)
+		memcpy(text + i, "F=,", 3);
+	cr_expect_eq(parse_bytes(text, QF_CF_MAX, &cf, NULL), QF_E_CONFIG);
+	for (size_t i = 0; i + 4 <= QF_CF_MAX; i += 4)
+		memcpy(text + i, "OQ/\n", 4);
+	cr_expect_eq(parse_bytes(text, QF_CF_MAX, &cf, NULL), QF_OK);
+	qf_cf_free(cf);
+	for (size_t i = 0; i + 4 <= QF_CF_MAX; i += 4)
+		memcpy(text + i, "\n\tO ", 4);
+	cr_expect_eq(parse_bytes(text, QF_CF_MAX, &cf, NULL), QF_OK);
+	qf_cf_free(cf);
 	free(text);
 }
 

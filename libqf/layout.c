@@ -794,8 +794,10 @@ say_what_was_meant(struct qf_queue *queue, const struct qf_dir *dir, char *name,
 		return qf_err_nomem(err);
 	/* Quoted, for the shell would make several words of it. */
 	quote = strchr(pattern, '\'') ? "" : "'";
-	qf_err_set(err, QF_E_AMBIGUOUS, dir->path, "no queue files here, but below: in %.100s%s%s",
-		   name, n > 1 ? "*" : "", n > 1 ? "" : "/");
+	qf_err_set(err, QF_E_AMBIGUOUS, dir->path,
+		   n > 1 ? "no queue files here; its sub-directories %.100s* hold them"
+			 : "no queue files here; its sub-directory %.100s holds them",
+		   name);
 	qf_err_hint(err, "try -Q %s%s%s%s", quote, pattern, n > 1 ? "*" : "", quote);
 	return QF_E_AMBIGUOUS;
 }
