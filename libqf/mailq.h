@@ -13,6 +13,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <string.h>
 
 #include "qf.h"
 #include "sys.h"
@@ -26,10 +27,42 @@ struct qf_mailq_style {
 	const struct qf_redactor *redactor; /* or NULL */
 };
 
-/* What fgets() would give: at most most bytes of *rest, up to a line end. False at the end. */
-bool qf_mailq_piece(struct qf_slice *rest, size_t most, struct qf_slice *piece);
+/* What fgets() would give: at most most bytes of *rest, up to a line end. False at the end.
+   Here, because it is called for every line of every file. */
+static inline bool
+qf_mailq_piece(struct qf_slice *rest, size_t most, struct qf_slice *piece)
+{
+	size_t n = rest->n < most ? rest->n : most;
+	const char *end;
+
+	if (n == 0)
+		return false;
+	end = memchr(rest->p, '\n', n);
+	if (end)
+		n = (size_t)(end - rest->p) + 1;
+	*piece = (struct qf_slice){rest->p, n};
+	rest->p += n;
+	rest->n -= n;
+	return true;
+}
+
 /* A piece as a C string without its line end, LF or CR LF: it ends at a NUL. */
-struct qf_slice qf_mailq_string(struct qf_slice piece);
+static inline struct qf_slice
+qf_mailq_string(struct qf_slice piece)
+{
+	const char *nul = memchr(piece.p, '\0', piece.n);
+
+	/* A CR stays where the line end is not the end of the string. */
+	if (nul) {
+		piece.n = (size_t)(nul - piece.p);
+	} else if (piece.n > 0 && piece.p[piece.n - 1] == '\n') {
+		piece.n--;
+		if (piece.n > 0 && piece.p[piece.n - 1] == '\r')
+			piece.n--;
+	}
+	return piece;
+}
+
 /* As atol(): blanks, a sign, digits; the nearest long where there are too many. */
 int64_t qf_mailq_number(struct qf_slice text);
 

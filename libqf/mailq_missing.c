@@ -10,6 +10,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "buf.h"
 #include "layout.h"
@@ -116,7 +117,7 @@ lose(struct reader *reader)
 	put_path(reader, dir, sub, "hf", reader->files->id);
 	qf_buf_adds(&reader->text, ", ");
 	put_path(reader, dir, sub, "Qf", reader->files->id);
-	qf_buf_adds(&reader->text, "), uid=0: No such file or directory");
+	qf_buf_addf(&reader->text, "), uid=%u: No such file or directory", (unsigned)geteuid());
 	complain(reader);
 	return GIVE_UP;
 }

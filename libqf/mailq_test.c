@@ -780,8 +780,6 @@ static const struct missing_case missing[] = {
 	{FILE_OF("V8\nFrom\n.\n"), 0600, NO_DATA},
 	{FILE_OF("V8\ndnowhere\n.\n"), 0600, ""},
 	{FILE_OF("V8\nd.\n.\n"), 0600, NO_DATA},
-	{FILE_OF("V8\nT0\nP1\nqwhy\nXbad\n.\n"), 0600,
-	 BAD("5", "Xbad") "cannot rename(./hf1, ./Qf1), uid=0: No such file or directory\n"},
 	{FILE_OF("V8\n$\n.\n"), 0600, "Name required for macro/class\n" NO_DATA},
 	{FILE_OF("V8\n${}x\n.\n"), 0600, "Name required for macro/class\n" NO_DATA},
 	{FILE_OF("V8\n${a-b}x\n.\n"), 0600, "Invalid macro/class character -\n" NO_DATA},
@@ -817,6 +815,28 @@ Test(mailq_list, says_what_sendmail_says_without_a_data_file)
 		expect_list(&options, NULL, expected.p);
 		qf_buf_release(&expected);
 	}
+}
+
+Test(mailq_list, a_quarantined_one_cannot_be_renamed)
+{
+	const struct qf_mailq_options options = {.kind = QF_KIND_QUEUED, .now = NOW};
+	struct qf_buf expected = {0};
+
+	write_text("qf1", "V8\nT0\nP1\nqwhy\nXbad\n.\n");
+	qf_buf_addf(
+		&expected,
+		"\t\t@ (1 request)\n" TITLE "            1" BAD(
+			"5",
+			"Xbad") "cannot rename(./hf1, ./Qf1), uid=%u: No such file or directory\n"
+				"  (no control file)\n\t\tTotal requests: 1\n",
+		(unsigned)geteuid());
+	expect_list(&options, NULL, expected.p);
+	qf_buf_release(&expected);
+	/* Where there is a held one it would be renamed, and nothing said. */
+	write_text("hf1", "");
+	expect_list(&options, NULL,
+		    "\t\t@ (1 request)\n" TITLE "            1" BAD(
+			    "5", "Xbad") "  (no control file)\n\t\tTotal requests: 1\n");
 }
 
 Test(mailq_list, a_young_one_without_a_data_file_is_not_read)

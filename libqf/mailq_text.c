@@ -6,39 +6,6 @@
 #include "buf.h"
 #include "mailq.h"
 
-bool
-qf_mailq_piece(struct qf_slice *rest, size_t most, struct qf_slice *piece)
-{
-	size_t n = rest->n < most ? rest->n : most;
-	const char *end;
-
-	if (n == 0)
-		return false;
-	end = memchr(rest->p, '\n', n);
-	if (end)
-		n = (size_t)(end - rest->p) + 1;
-	*piece = (struct qf_slice){rest->p, n};
-	rest->p += n;
-	rest->n -= n;
-	return true;
-}
-
-struct qf_slice
-qf_mailq_string(struct qf_slice piece)
-{
-	const char *nul = memchr(piece.p, '\0', piece.n);
-
-	/* A CR stays where the line end is not the end of the string. */
-	if (nul) {
-		piece.n = (size_t)(nul - piece.p);
-	} else if (piece.n > 0 && piece.p[piece.n - 1] == '\n') {
-		piece.n--;
-		if (piece.n > 0 && piece.p[piece.n - 1] == '\r')
-			piece.n--;
-	}
-	return piece;
-}
-
 int64_t
 qf_mailq_number(struct qf_slice text)
 {

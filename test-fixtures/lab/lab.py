@@ -354,6 +354,9 @@ def prepare():
                               input=MC % {"cf": cf, "dir": "@DIR@", "queue": "@QUEUE@"}).stdout
         # No port but the one a daemon is started with.
         text = re.sub(r"(?m)^O DaemonPortOptions=.*\n", "", text)
+        if os.geteuid():
+            # Else it would run no daemon for who is not root.
+            text += "O TrustedUser=%d\n" % os.geteuid()
         with open(path("sendmail.cf"), "w") as f:
             f.write(text.replace("@DIR@", directory).replace("@QUEUE@", directory))
         for name, content in (("aliases", ""), ("service.switch", "hosts files\naliases files\n")):
