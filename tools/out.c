@@ -9,6 +9,7 @@
 
 #include "out.h"
 #include "say.h"
+#include "signals.h"
 #include "status.h"
 #include "term.h"
 
@@ -42,10 +43,15 @@ out_flush(void)
 	size_t at = 0;
 
 	while (at < pending.n && !failure) {
-		ssize_t n = write(STDOUT_FILENO, pending.p + at, pending.n - at);
+		ssize_t n = -1;
 
+		/* A pager that does not read must not keep a program that was told to end. */
+		if (!signals_caught())
+			n = write(STDOUT_FILENO, pending.p + at, pending.n - at);
 		if (n > 0)
 			at += (size_t)n;
+		else if (signals_caught())
+			failure = EINTR;
 		else if (n < 0 && errno != EINTR)
 			failure = errno;
 	}
@@ -105,6 +111,8 @@ out_finish(int status)
 	qf_buf_release(&pending);
 	if (failure == EPIPE)
 		return STATUS_SIGNAL + SIGPIPE;
+	if (failure == EINTR)
+		return STATUS_SIGNAL + signals_caught();
 	if (failure) {
 		say_error("standard output: cannot write: %s", strerror(failure));
 		return STATUS_IO;

@@ -15,7 +15,8 @@ bool out_add_safe(struct qf_slice text);
 bool out_flush(void);
 /*
  * out_finish - write what is left. Returns status, or 74 (said) when writing failed. A reader that
- * went away (EPIPE) ends the program as SIGPIPE would: 128 + 13.
+ * went away (EPIPE) ends the program as SIGPIPE would: 128 + 13. Nothing is written any more once
+ * a signal was caught.
  */
 int out_finish(int status);
 /* Has writing failed? Then there is no point in going on. */
