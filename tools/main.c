@@ -87,7 +87,7 @@ main(int argc, char **argv)
 	/* A reader that goes away is an error of writing, reported once. */
 	signal(SIGPIPE, SIG_IGN);
 	if (argc < 2) {
-		help();
+		say_error("no command given; qf --help lists them");
 		return STATUS_USAGE;
 	}
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||

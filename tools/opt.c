@@ -162,14 +162,20 @@ set(const struct opt *o, const char *value, struct qf_err *err)
 			return fail(err, value, "--%s takes a number", o->name);
 		*(unsigned *)o->target = (unsigned)number;
 		return QF_OK;
-	case OPT_SPAN:
-		if (strcmp(value, "now") == 0)
+	case OPT_TIMEOUT:
+		if (strcmp(value, "now") == 0) {
 			*(int64_t *)o->target = QF_SPAN_NOW;
-		else if (strcmp(value, "never") == 0)
+			return QF_OK;
+		}
+		if (strcmp(value, "never") == 0) {
 			*(int64_t *)o->target = QF_SPAN_NEVER;
-		else if (!qf_span_parse(text, o->target))
-			return fail(err, value, "--%s takes a time span such as 90s, 5m, 2h, 4d",
-				    o->name);
+			return QF_OK;
+		}
+		/* fall through */
+	case OPT_SPAN:
+		if (!qf_span_parse(text, o->target))
+			return fail(err, value, "--%s takes a time span such as 90s, 5m, 2h, 4d%s",
+				    o->name, o->kind == OPT_TIMEOUT ? ", never" : "");
 		return QF_OK;
 	case OPT_TIME:
 		if (!qf_time_parse(text, o->target))
@@ -184,6 +190,17 @@ set(const struct opt *o, const char *value, struct qf_err *err)
 		break;
 	}
 	return QF_OK;
+}
+
+/* The same from the command line, which counts more than a configuration file. */
+static enum qf_code
+set_given(const struct opt *o, const char *value, struct qf_err *err)
+{
+	struct opt_list *list = o->kind == OPT_LIST ? o->target : NULL;
+
+	if (list && list->defaults)
+		*list = (struct opt_list){.values = list->values};
+	return set(o, value, err);
 }
 
 static bool
@@ -215,7 +232,7 @@ parse_long(const struct opt *options, const char *text, char **argv, int argc, i
 		if (takes_value(o) && !value && *i + 1 < argc)
 			value = argv[++*i];
 		code = takes_value(o) && !value ? fail(err, argv[*i], "needs a value")
-						: set(o, value, err);
+						: set_given(o, value, err);
 	}
 	free(name);
 	return code;
@@ -243,7 +260,7 @@ parse_letters(const struct opt *options, const char *text, char **argv, int argc
 			else
 				return fail(err, shown, "needs a value");
 		}
-		code = set(o, value, err);
+		code = set_given(o, value, err);
 		if (code || value)
 			return code;
 	}
@@ -281,6 +298,8 @@ opt_set(const struct opt *options, const char *name, const char *value, struct q
 		fail(err, name, "no such option");
 		return err->code = QF_E_NOT_FOUND;
 	}
+	if (o->kind == OPT_LIST)
+		((struct opt_list *)o->target)->defaults = true;
 	if (takes_value(o))
 		return set(o, value, err);
 	if (strcmp(value, "yes") == 0 || strcmp(value, "on") == 0 || strcmp(value, "true") == 0 ||

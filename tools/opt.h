@@ -12,7 +12,8 @@ enum opt_kind {
 	OPT_STRING,  /* const char * */
 	OPT_LIST,    /* struct opt_list */
 	OPT_NUMBER,  /* unsigned */
-	OPT_SPAN,    /* int64_t, seconds; "now" and "never" allowed */
+	OPT_SPAN,    /* int64_t, seconds */
+	OPT_TIMEOUT, /* the same; "now" and "never" too */
 	OPT_TIME,    /* int64_t */
 	OPT_WORD,    /* int, index into words */
 	OPT_BLOCK,   /* struct opt *: rows of a block shared by commands */
@@ -22,6 +23,7 @@ enum opt_kind {
 struct opt_list {
 	const char **values;
 	size_t n;
+	bool defaults; /* from a configuration file: the command line replaces them */
 };
 
 struct opt {

@@ -37,9 +37,9 @@ const struct opt source_rows[] = {
 	 "a queue: a directory, or a pattern such as mqueue/q*; repeatable", NULL},
 	{OPT_STRING, "config", 'C', &given.config, "FILE",
 	 "sendmail.cf to go by; none: no file (default: " DEFAULT_CONFIG ")", NULL},
-	{OPT_SPAN, "queue-return", 0, &given.queue_return, "TIME",
+	{OPT_TIMEOUT, "queue-return", 0, &given.queue_return, "TIME",
 	 "override Timeout.queuereturn, all classes", NULL},
-	{OPT_SPAN, "queue-warn", 0, &given.queue_warn, "TIME",
+	{OPT_TIMEOUT, "queue-warn", 0, &given.queue_warn, "TIME",
 	 "override Timeout.queuewarn, all classes", NULL},
 	{OPT_SPAN, "min-queue-age", 0, &given.min_queue_age, "TIME", "override MinQueueAge", NULL},
 	{OPT_TIME, "now", 0, &given.now, "TIME",
@@ -102,23 +102,41 @@ override(int64_t *values, size_t n, int64_t value)
 }
 
 static void
+say_value(const struct source *source, const char *name, const char *option, bool overridden,
+	  const char *value)
+{
+	unsigned line = source->cf ? qf_cf_line(source->cf, name) : 0;
+	char where[64] = "sendmail's default";
+
+	if (overridden)
+		snprintf(where, sizeof(where), "--%s", option);
+	else if (line)
+		snprintf(where, sizeof(where), "line %u of the configuration", line);
+	say_detail("%s=%s (%s)", name, value, where);
+}
+
+/* Exactly, in the largest unit that serves: 90m, not 1h. */
+static void
 say_span(const struct source *source, const char *name, const char *option, bool overridden,
 	 int64_t span)
 {
-	unsigned line = source->cf ? qf_cf_line(source->cf, name) : 0;
-	char text[QF_TIME_TEXT], where[64] = "sendmail's default";
+	static const struct {
+		char letter;
+		int64_t seconds;
+	} units[] = {{'d', 86400}, {'h', 3600}, {'m', 60}, {'s', 1}};
+	char text[QF_TIME_TEXT];
+	size_t i = 0;
 
+	while (span % units[i].seconds || (span == 0 && units[i].seconds > 1))
+		i++;
 	if (span == QF_SPAN_NEVER)
 		strcpy(text, "never");
 	else if (span == QF_SPAN_NOW)
 		strcpy(text, "now");
 	else
-		qf_age_format(span, text);
-	if (overridden)
-		snprintf(where, sizeof(where), "--%s", option);
-	else if (line)
-		snprintf(where, sizeof(where), "line %u of the configuration", line);
-	say_detail("%s=%s (%s)", name, text, where);
+		snprintf(text, sizeof(text), "%lld%c", (long long)(span / units[i].seconds),
+			 units[i].letter);
+	say_value(source, name, option, overridden, text);
 }
 
 /* With -v: the values that decide, and where each came from. */
@@ -145,10 +163,11 @@ say_policy(const struct source *source)
 		say_span(source, name, "queue-warn", given.queue_warn != QF_TIME_NONE,
 			 policy->queue_warn[i]);
 	}
-	say_detail("QueueFileMode=%04o", (unsigned)policy->queue_file_mode);
+	snprintf(name, sizeof(name), "%04o", (unsigned)policy->queue_file_mode);
+	say_value(source, "QueueFileMode", "", false, name);
 }
 
-/* $QF_QUEUE: paths separated by colons. */
+/* $QF_QUEUE: paths separated by colons; none where it is not set. */
 static int
 split_environment(struct opt_list *list)
 {
@@ -232,9 +251,10 @@ open_queue(struct source *source)
 	int status = STATUS_OK;
 	size_t i;
 
-	if (!paths->n) {
+	if (!paths->n || paths->defaults) {
 		status = split_environment(&from_environment);
-		paths = &from_environment;
+		if (from_environment.n || !paths->n)
+			paths = &from_environment;
 	}
 	options.paths = paths->values;
 	options.npaths = paths->n;
