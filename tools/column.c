@@ -14,7 +14,7 @@ columns_parse(struct columns *columns, const char *names, struct qf_err *err)
 
 	*columns = (struct columns){.names = strdup(names)};
 	at = columns->names;
-	while (at && *at) {
+	while (at) {
 		char *comma = strchr(at, ',');
 		struct column *column = &columns->column[columns->n];
 
@@ -22,7 +22,7 @@ columns_parse(struct columns *columns, const char *names, struct qf_err *err)
 			*comma = '\0';
 		if (columns->n == COLUMNS_MAX || !(column->field = qf_field_find(at, &column->argument))) {
 			*err = (struct qf_err){.code = QF_E_USAGE};
-			snprintf(err->what, sizeof(err->what), "--columns: %s", at);
+			snprintf(err->what, sizeof(err->what), "--columns: %s", *at ? at : "\"\"");
 			snprintf(err->why, sizeof(err->why), "%s",
 				 columns->n == COLUMNS_MAX ? "too many columns" : "no such field");
 			snprintf(err->hint, sizeof(err->hint), "qf ls --help lists the fields");
@@ -111,14 +111,29 @@ column_redact(const struct qf_field *field, struct qf_slice text,
 }
 
 /* Addresses are read more easily without their brackets; the null sender is nothing without. */
-static struct qf_slice
-without_brackets(struct qf_slice address)
+struct qf_slice
+column_plain(const struct qf_field *field, struct qf_slice text)
 {
-	if (address.n > 2 && address.p[0] == '<' && address.p[address.n - 1] == '>') {
-		address.p++;
-		address.n -= 2;
+	if (is_address(field) && text.n > 2 && text.p[0] == '<' && text.p[text.n - 1] == '>') {
+		text.p++;
+		text.n -= 2;
 	}
-	return address;
+	return text;
+}
+
+void
+column_csv(struct qf_slice text, bool safe, bool utf8, struct qf_buf *out)
+{
+	struct qf_buf shown = {0};
+
+	if (!safe) {
+		qf_escape_csv(out, text);
+		return;
+	}
+	qf_escape_terminal(&shown, text, utf8);
+	qf_escape_csv(out, (struct qf_slice){shown.p, shown.n});
+	out->failed |= shown.failed;
+	qf_buf_release(&shown);
 }
 
 static void
@@ -129,8 +144,8 @@ add_value(const struct column *column, struct qf_value value, const struct qf_re
 
 	if (!value.present)
 		return;
-	if (!column->exact && is_address(column->field))
-		value.text = without_brackets(value.text);
+	if (!column->exact)
+		value.text = column_plain(column->field, value.text);
 	if (column->field->type == QF_FIELD_TEXT) {
 		if (redactor && !column->field->domain)
 			column_redact(column->field, value.text, redactor, out);

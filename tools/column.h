@@ -34,6 +34,10 @@ unsigned columns_needs(const struct columns *columns);
    NULL. scratch is working memory. */
 void column_value(const struct column *column, const struct qf_row *row,
 		  const struct qf_redactor *redactor, struct qf_buf *scratch, struct qf_buf *out);
+/* Append a field of CSV: made safe where that is wanted, the exact bytes else. */
+void column_csv(struct qf_slice text, bool safe, bool utf8, struct qf_buf *out);
+/* A value as it is shown in tables and sorted by: addresses without the brackets around them. */
+struct qf_slice column_plain(const struct qf_field *field, struct qf_slice text);
 /* What --redact makes of a value of that field. */
 void column_redact(const struct qf_field *field, struct qf_slice text,
 		   const struct qf_redactor *redactor, struct qf_buf *out);

@@ -88,9 +88,11 @@ static void
 put_csv(const struct grouped *grouped, const struct qf_group_row *row, struct qf_slice key,
 	struct qf_buf *out)
 {
-	qf_escape_csv(out, (struct qf_slice){grouped->by, strlen(grouped->by)});
+	bool safe = term_is_tty();
+
+	column_csv((struct qf_slice){grouped->by, strlen(grouped->by)}, safe, term_utf8(), out);
 	qf_buf_addc(out, ',');
-	qf_escape_csv(out, key);
+	column_csv(key, safe, term_utf8(), out);
 	qf_buf_addf(out, ",%llu,", (unsigned long long)row->messages);
 	if (row->oldest != QF_TIME_NONE)
 		qf_buf_addf(out, "%lld", (long long)qf_time_between(row->oldest, grouped->now));
@@ -112,9 +114,10 @@ put_row(const struct grouped *grouped, const struct qf_group_row *row, struct qf
 	qf_field_format(size_field, size, &text);
 	qf_buf_addf(out, "%8llu %7s %7.*s ", (unsigned long long)row->messages, age, (int)text.n,
 		    text.p ? text.p : "");
-	table_cell(key, width > 32 ? width - 25 : 0, false, term_utf8(), out);
+	table_cell(key, 0, false, term_utf8(), out);
 	while (out->n && out->p[out->n - 1] == ' ')
 		out->n--;
+	table_fit(0, width, term_utf8(), out);
 	qf_buf_addc(out, '\n');
 	qf_buf_release(&text);
 }

@@ -42,16 +42,16 @@ const char ls_description[] =
 	"\n"
 	"Fields: id queue from from-domain rcpt domain subject header.NAME status dsn relay body\n"
 	"envid reason age idle tries size priority nrcpt due created state busy flags last_try\n"
-	"bounce_at warn_at message_id. States: queued held lost incomplete busy due young expired\n"
-	"warned damaged.\n"
+	"bounce_at warn_at message_id mark file path data. States: queued held lost incomplete busy\n"
+	"due young expired warned damaged.\n"
 	"\n"
-	"Marks in the table: * in delivery, h held, L lost, ! damaged, - too young for a try.";
+	"Marks in the table: * in delivery, h held, ? lost, ! damaged, - too young for a try.";
 
 const struct opt ls_options[] = {
 	{OPT_WORD, "format", 0, &given.format, "FORMAT",
 	 "table, mailq, mailq-verbose, json, csv, ids or ids0", format_words},
 	{OPT_STRING, "sort", 0, &given.sort, "[-]FIELD", "sort by a field; -: largest first", NULL},
-	{OPT_NUMBER, "limit", 0, &given.limit, "N", "at most N rows", NULL},
+	{OPT_NUMBER, "limit", 0, &given.limit, "N", "at most N rows (0: all)", NULL},
 	{OPT_STRING, "columns", 0, &given.columns, "A,B", "fields to show (table, csv)", NULL},
 	{OPT_STRING, "by", 0, &given.by, "FIELD", "count by a field: messages, oldest, size", NULL},
 	{OPT_NUMBER, "watch", 0, &given.watch, "SECONDS", "again and again, in place", NULL},
@@ -71,7 +71,9 @@ struct listing {
 	const char *sort_argument;
 	bool descending;
 	unsigned needs;
+	unsigned limit;   /* rows, 0 for all */
 	bool filtered;
+	bool safe;        /* standard output is a terminal */
 };
 
 struct worker {
@@ -116,10 +118,25 @@ render_csv(struct worker *worker, const struct columns *columns, const struct qf
 			     &worker->scratch[0], &worker->scratch[1]);
 		if (i)
 			qf_buf_addc(out, ',');
-		qf_escape_csv(out,
-			      (struct qf_slice){worker->scratch[1].p, worker->scratch[1].n});
+		column_csv((struct qf_slice){worker->scratch[1].p, worker->scratch[1].n},
+			   worker->listing->safe, worker->listing->table.utf8, out);
 	}
 	qf_buf_adds(out, "\r\n");
+}
+
+/* A line of an explanation, which is safe for terminals that show UTF-8. */
+static void
+render_explained(const struct table *table, struct qf_slice line, struct qf_buf *out)
+{
+	size_t start = out->n;
+
+	qf_buf_adds(out, "    ");
+	if (table->utf8)
+		qf_buf_add(out, line.p, line.n);
+	else
+		table_cell(line, 0, false, false, out);
+	table_fit(start, table->width, table->utf8, out);
+	qf_buf_addc(out, '\n');
 }
 
 /* What matched: lines below the row of a table, a member of the JSON object. */
@@ -142,13 +159,10 @@ render_explanation(struct worker *worker, const struct qf_row *row, struct qf_bu
 		const char *lf = memchr(rest.p, '\n', rest.n);
 		struct qf_slice line = {rest.p, lf ? (size_t)(lf - rest.p) : rest.n};
 
-		if (given.format == FORMAT_JSON) {
+		if (given.format == FORMAT_JSON)
 			qf_json_text(&json, line);
-		} else {
-			qf_buf_adds(out, "    ");
-			table_cell(line, 0, false, worker->listing->table.utf8, out);
-			qf_buf_addc(out, '\n');
-		}
+		else
+			render_explained(&worker->listing->table, line, out);
 		rest.n -= line.n + (lf != NULL);
 		rest.p += line.n + (lf != NULL);
 	}
@@ -176,7 +190,10 @@ render(struct worker *worker, const struct qf_row *row, struct qf_buf *out)
 		break;
 	case FORMAT_IDS:
 	case FORMAT_IDS0:
-		qf_buf_add(out, files->id.p, files->id.n);
+		if (listing->safe)
+			qf_escape_terminal(out, files->id, listing->table.utf8);
+		else
+			qf_buf_add(out, files->id.p, files->id.n);
 		qf_buf_addc(out, given.format == FORMAT_IDS ? '\n' : '\0');
 		break;
 	case FORMAT_MAILQ:
@@ -255,7 +272,8 @@ put_heading(struct pass *pass)
 
 		if (i)
 			qf_buf_addc(&head, ',');
-		qf_escape_csv(&head, (struct qf_slice){title, strlen(title)});
+		column_csv((struct qf_slice){title, strlen(title)}, pass->listing->safe,
+			   pass->listing->table.utf8, &head);
 	}
 	if (given.format == FORMAT_CSV)
 		qf_buf_adds(&head, "\r\n");
@@ -294,7 +312,7 @@ take(struct pass *pass, struct qf_msg *msg)
 		pass->tally.shown++;
 		put_heading(pass);
 		out_add(text.p, text.n);
-		return !out_failed() && (!given.limit || pass->tally.shown < given.limit);
+		return !out_failed() && (!listing->limit || pass->tally.shown < listing->limit);
 	}
 	qf_row_init(&row, msg, listing->source.queue, &listing->source.policy,
 		    listing->source.now);
@@ -313,6 +331,7 @@ take(struct pass *pass, struct qf_msg *msg)
 
 		qf_buf_clear(&pass->scratch);
 		key = listing->sort->get(&row, 0, listing->sort_argument, &pass->scratch);
+		key.text = column_plain(listing->sort, key.text);
 		if (qf_field_count(listing->sort, &row) == 0)
 			key.present = false;
 		if (sorted_add(pass->sorted, key, text))
@@ -327,8 +346,8 @@ static void
 put_sorted(struct pass *pass)
 {
 	sorted_sort(pass->sorted);
-	if (given.limit && pass->tally.shown > given.limit)
-		pass->tally.shown = given.limit;
+	if (pass->listing->limit && pass->tally.shown > pass->listing->limit)
+		pass->tally.shown = pass->listing->limit;
 	for (size_t i = 0; i < pass->tally.shown && !out_failed(); i++) {
 		struct qf_slice text = sorted_text(pass->sorted, i);
 
@@ -394,7 +413,7 @@ list(struct listing *listing, struct tally *tally)
 		put_sorted(&pass);
 	if (!pass.tally.failed && pass.grouped)
 		pass.tally.failed = grouped_put(pass.grouped, given.format == FORMAT_JSON,
-						given.format == FORMAT_CSV, given.limit,
+						given.format == FORMAT_CSV, listing->limit,
 						listing->source.redactor);
 	else if (!pass.tally.failed && given.format == FORMAT_CSV)
 		put_heading(&pass);
@@ -451,9 +470,29 @@ list_mailq(struct listing *listing, struct tally *tally)
 	tally->shown = shown;
 }
 
+/* Columns and rows for the terminal as it is now. Returns 0 or an exit status. */
+static int
+lay_out(struct listing *listing)
+{
+	size_t lines = term_lines();
+	struct qf_err err;
+
+	table_release(&listing->table);
+	if (table_init(&listing->table, given.columns, term_columns(), term_utf8(),
+		       term_color(source_color()), &err))
+		return say_failure(&err);
+	listing->limit = given.limit;
+	/* In place: a heading, what fits, and a line for the cursor. */
+	if (given.watch && listing->safe && given.format == FORMAT_TABLE && lines > 2 &&
+	    (!given.limit || given.limit > lines - 2))
+		listing->limit = (unsigned)(lines - 2);
+	return STATUS_OK;
+}
+
 static int
 prepare(struct listing *listing, char **operands, size_t n)
 {
+	int status;
 	char *filter = words_join(operands, n);
 	struct qf_err err;
 	enum qf_code code;
@@ -479,10 +518,14 @@ prepare(struct listing *listing, char **operands, size_t n)
 		say_error("--by: %s: no such field; qf ls --help lists them", given.by);
 		return STATUS_USAGE;
 	}
-	code = table_init(&listing->table, given.columns, term_columns(),
-			  term_utf8(), term_color(source_color()), &err);
-	if (code)
-		return say_failure(&err);
+	if (given.explain && listing->source.redactor) {
+		say_error("--explain: it would show what --redact hides; leave one of them out");
+		return STATUS_USAGE;
+	}
+	listing->safe = term_is_tty();
+	status = lay_out(listing);
+	if (status)
+		return status;
 	if (given.format == FORMAT_CSV && given.columns) {
 		columns_parse(&listing->csv, given.columns, &err);
 		for (size_t i = 0; i < listing->csv.n; i++)
@@ -547,6 +590,8 @@ ls_run(char **operands, size_t n)
 		pause_for(given.watch);
 		status = signals_caught() ? STATUS_SIGNAL + signals_caught() : STATUS_OK;
 		source_refresh(&listing.source);
+		if (!status)
+			status = lay_out(&listing);
 	}
 	if (listing.source.queue && !status && !tally.shown && given.format == FORMAT_TABLE)
 		say_note("no messages");

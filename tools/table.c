@@ -10,7 +10,15 @@
 /* Of a column that takes what is left, where there is no limit: enough for most addresses. */
 #define UNLIMITED 32
 
-#define USUAL "mark,id,age,tries,size,from,rcpt,status"
+/* The usual columns, and the width from which on there is room for them. */
+static const struct {
+	size_t width;
+	const char *names;
+} usual[] = {
+	{66, "mark,id,age,tries,size,from,rcpt,status"},
+	{46, "mark,id,age,from,rcpt,status"},
+	{0, "mark,id,age,rcpt,status"},
+};
 
 static void
 share_rest(struct table *table, size_t width)
@@ -45,12 +53,15 @@ table_init(struct table *table, const char *names, size_t width, bool utf8, bool
 	   struct qf_err *err)
 {
 	enum qf_code code;
+	size_t i = 0;
 
-	*table = (struct table){.utf8 = utf8, .color = color};
-	code = columns_parse(&table->columns, names ? names : USUAL, err);
+	*table = (struct table){.width = width, .utf8 = utf8, .color = color};
+	while (width && width < usual[i].width)
+		i++;
+	code = columns_parse(&table->columns, names ? names : usual[i].names, err);
 	if (code)
 		return code;
-	for (size_t i = 0; i < table->columns.n; i++)
+	for (i = 0; i < table->columns.n; i++)
 		table->columns.column[i].title = table->columns.column[i].field->title;
 	share_rest(table, width);
 	return QF_OK;
@@ -88,6 +99,21 @@ table_cell(struct qf_slice text, size_t width, bool right, bool utf8, struct qf_
 	qf_buf_release(&safe);
 }
 
+void
+table_fit(size_t start, size_t width, bool utf8, struct qf_buf *out)
+{
+	struct qf_buf whole = {0};
+
+	if (!width || out->n - start <= width ||
+	    qf_text_width((struct qf_slice){out->p + start, out->n - start}) <= width)
+		return;
+	qf_buf_add(&whole, out->p + start, out->n - start);
+	out->n = start;
+	qf_text_fit(out, (struct qf_slice){whole.p, whole.n}, width, utf8);
+	out->failed |= whole.failed;
+	qf_buf_release(&whole);
+}
+
 static void
 trim_end(struct qf_buf *out, size_t start)
 {
@@ -115,6 +141,7 @@ table_head(const struct table *table, struct qf_buf *out)
 			   table->widths[i], is_right(column->field), table->utf8, out);
 	}
 	trim_end(out, start);
+	table_fit(start, table->width, table->utf8, out);
 	qf_buf_addc(out, '\n');
 }
 
@@ -147,15 +174,20 @@ table_row(const struct table *table, const struct qf_row *row,
 	start = out->n;
 	for (size_t i = 0; i < table->columns.n; i++) {
 		const struct column *column = &table->columns.column[i];
+		size_t width = table->widths[i];
 
 		if (i)
 			qf_buf_addc(out, ' ');
 		qf_buf_clear(&scratch[1]);
 		column_value(column, row, redactor, &scratch[0], &scratch[1]);
-		table_cell((struct qf_slice){scratch[1].p, scratch[1].n}, table->widths[i],
+		/* An id that is cut is of no use to anybody. */
+		if (scratch[1].n > width && strcmp(column->field->name, "id") == 0)
+			width = 0;
+		table_cell((struct qf_slice){scratch[1].p, scratch[1].n}, width,
 			   is_right(column->field), table->utf8, out);
 	}
 	trim_end(out, start);
+	table_fit(start, table->width, table->utf8, out);
 	if (color)
 		qf_buf_adds(out, "\033[0m");
 	qf_buf_addc(out, '\n');
