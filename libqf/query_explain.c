@@ -11,7 +11,8 @@ qf_query_needs(const struct qf_query *query)
 	return query->root ? query->root->needs : 0;
 }
 
-static bool requires(const struct qf_node *node, const char *state)
+static bool
+requires(const struct qf_node *node, const char *state)
 {
 	const struct qf_node *child = node->first;
 
@@ -43,32 +44,35 @@ qf_query_requires_state(const struct qf_query *query, const char *state)
 #define SHOWN 120
 #define SHOWN_BEFORE 40
 
+/* Where the character with the byte at i begins; i itself in what is no UTF-8. */
+static size_t
+character_start(struct qf_slice text, size_t i)
+{
+	for (size_t n = 0; n < 4 && n <= i; n++)
+		if (((unsigned char)text.p[i - n] & 0xc0) != 0x80)
+			return i - n;
+	return i;
+}
+
 static void
 add_value(struct qf_matcher *matcher, const struct qf_term *term, struct qf_buf *out)
 {
 	struct qf_slice text = matcher->hit.value.text;
 	size_t from = matcher->hit.at > SHOWN_BEFORE ? matcher->hit.at - SHOWN_BEFORE : 0;
+	bool cut;
 
 	if (term->field && term->field->type != QF_FIELD_TEXT) {
 		qf_field_format(term->field, matcher->hit.value, out);
 		return;
 	}
-	if (text.n <= SHOWN)
-		from = 0;
-	/* Not within a character. */
-	while (from && ((unsigned char)text.p[from] & 0xc0) == 0x80)
-		from--;
+	from = from && text.n > SHOWN ? character_start(text, from) : 0;
 	text = (struct qf_slice){text.p + from, text.n - from};
-	if (from)
-		qf_buf_adds(out, "...");
-	if (text.n > SHOWN) {
-		for (text.n = SHOWN; ((unsigned char)text.p[text.n] & 0xc0) == 0x80;)
-			text.n--;
-		qf_escape_terminal(out, text, true);
-		qf_buf_adds(out, "...");
-		return;
-	}
+	cut = text.n > SHOWN;
+	if (cut)
+		text.n = character_start(text, SHOWN);
+	qf_buf_adds(out, from ? "..." : "");
 	qf_escape_terminal(out, text, true);
+	qf_buf_adds(out, cut ? "..." : "");
 }
 
 static void

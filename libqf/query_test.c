@@ -756,3 +756,16 @@ Test(query, explanations_show_the_place_in_a_long_text)
 	qf_msg_free(row.msg);
 	free(message);
 }
+
+Test(query, explanations_of_what_is_no_text_end_too)
+{
+	/* Bytes that continue a character which never began: there is no better place to cut. */
+	char *message = repeated("V8\nS<>\nRPFD:a\nZ", "\x80", 300, "\n.\n");
+	char *shown = repeated("envid:\"\": envid is ", "\\x80", 120, "...\n");
+	struct qf_row row = parse(message);
+
+	expect_explanation("envid:\"\"", &row, shown);
+	qf_msg_free(row.msg);
+	free(message);
+	free(shown);
+}
