@@ -107,12 +107,15 @@ timeout_class(struct qf_msg *msg, int *message_precedence)
 	return class;
 }
 
+/* Saturates, short of QF_TIME_NONE: both may come from strangers. */
 static int64_t
 add(int64_t when, int64_t span)
 {
 	int64_t sum;
 
-	return __builtin_add_overflow(when, span, &sum) ? INT64_MAX : sum;
+	if (__builtin_add_overflow(when, span, &sum))
+		return span < 0 ? QF_TIME_NONE + 1 : INT64_MAX;
+	return sum == QF_TIME_NONE ? QF_TIME_NONE + 1 : sum;
 }
 
 /* From when on a try is allowed; QF_TIME_NONE for what no run tries. */
@@ -133,7 +136,7 @@ next_try(const struct qf_msg *msg, const struct qf_policy *policy, int64_t now)
 	due = add(env->last_try, policy->min_queue_age);
 	/* The wait doubles with MaxQueueAge: as long again as the message had waited by then. */
 	if (policy->max_queue_age > 0 && env->created != QF_TIME_NONE) {
-		doubled = env->last_try - env->created;
+		doubled = qf_time_between(env->created, env->last_try);
 		if (doubled > policy->max_queue_age)
 			doubled = policy->max_queue_age;
 		if (doubled > 0 && add(env->last_try, doubled) > due)

@@ -94,6 +94,21 @@ Test(outlook, the_wait_doubles_up_to_max_queue_age)
 			     T + 11).due, T + 310);
 }
 
+Test(outlook, times_beyond_all_bounds_saturate)
+{
+	struct qf_policy policy = platform();
+	struct qf_outlook o;
+
+	policy.max_queue_age = HOUR;
+	o = look_as("V8\nT9223372036854775807\nK-9223372036854775807\nN1\nP1\n" REST, QF_KIND_QUEUED,
+		    &policy, T);
+	cr_assert_eq(o.due, -INT64_MAX + 300);
+	cr_assert_eq(o.bounce_at, INT64_MAX);
+	o = look_as("V8\nT-9223372036854775807\nK0\nN0\nP1\n!\x02 -5\n" REST, QF_KIND_QUEUED,
+		    &policy, T);
+	cr_assert_eq(o.bounce_at, -INT64_MAX);
+}
+
 Test(outlook, classes)
 {
 	static const struct {
