@@ -954,6 +954,78 @@ enum qf_code qf_mime_text(struct qf_slice headers, struct qf_slice body, size_t 
 /* True when MIME and RFC 2047 decoding are built in. */
 bool qf_mime_available(void);
 
+/* ---------------------------------------------------------------- changing a queue */
+
+/* What became of a message in a change. X(identifier, word users see) */
+#define QF_RESULTS(X) \
+	X(DONE, "done") \
+	X(PLANNED, "planned")   /* a dry run: it would be done */ \
+	X(BUSY, "busy")         /* in delivery: left alone */ \
+	X(GONE, "gone") \
+	X(CHANGED, "changed")   /* not what was looked at */ \
+	X(DENIED, "denied") \
+	X(FAILED, "failed") \
+	X(SKIPPED, "skipped")   /* there is nothing to do, or it would do harm */
+
+enum qf_result {
+#define X(id, word) QF_RESULT_##id,
+	QF_RESULTS(X)
+#undef X
+	QF_RESULT_COUNT
+};
+const char *qf_result_name(enum qf_result result);
+
+enum qf_change_kind {
+	QF_CHANGE_HOLD,     /* qf to hf, as sendmail -Q does */
+	QF_CHANGE_RELEASE,  /* hf to qf */
+	QF_CHANGE_DUE,      /* as if never tried: eligible at the next run */
+	QF_CHANGE_REMOVE,   /* into the trash */
+	QF_CHANGE_PURGE,    /* destroyed */
+};
+
+struct qf_change {
+	enum qf_change_kind kind;
+	const char *reason; /* QF_CHANGE_HOLD */
+};
+
+/* Longest name of a journal entry with its NUL. */
+#define QF_ENTRY_MAX 128
+
+struct qf_outcome {
+	enum qf_result result;
+	char entry[QF_ENTRY_MAX]; /* in the journal; empty where nothing was begun */
+	char why[256];            /* empty for a plain "done" */
+};
+
+struct qf_txn;
+
+struct qf_txn_options {
+	const char *command;     /* for the journal: "hold" */
+	const char *note;        /* or NULL */
+	const char *user, *host; /* NULL: asked of the system */
+	const char *journal;     /* folder; NULL: .qf/journal of each queue directory */
+	bool no_journal;         /* work without; then nothing can be undone */
+	int64_t keep;            /* seconds a removed message stays in the trash */
+	int64_t now;
+};
+
+/*
+ * qf_txn_new - get ready to change messages of a queue: make .qf/ where it is not there, try which
+ * locks exclude sendmail's, finish what an interrupted run left, expire the trash.
+ * Returns  QF_OK; QF_E_DENIED, QF_E_SYS (nothing was changed); QF_E_NOMEM.
+ *
+ * qf_txn_apply - change one message. Under sendmail's own lock and through steps that, whatever
+ * interrupts them, leave the old state, the new one, or one that the next qf_txn_new() completes;
+ * at each moment sendmail sees a message it knows how to treat, or none. Different messages may
+ * be changed by different threads at once, QF_TAKEN_MAX at most.
+ * msg      from a scan or qf_queue_find() of the same queue; read again under the lock.
+ */
+enum qf_code qf_txn_new(struct qf_queue *queue, const struct qf_txn_options *options,
+			struct qf_txn **out, struct qf_err *err);
+void qf_txn_free(struct qf_txn *txn);
+void qf_txn_apply(struct qf_txn *txn, const struct qf_msg *msg, const struct qf_change *change,
+		  struct qf_outcome *outcome);
+
 #ifdef __cplusplus
 }
 #endif

@@ -9,5 +9,13 @@ const struct command commands[] = {
 	 show_options, false, show_run},
 	{"shape", "[FILTER]", "ages by domain or another field, as a table", shape_description,
 	 shape_options, false, shape_run},
+	{"hold", "SELECTION", "quarantine messages, with a reason", hold_description,
+	 hold_options, true, hold_run},
+	{"release", "SELECTION", "let held messages go", release_description,
+	 release_options, true, release_run},
+	{"rm", "SELECTION", "take messages out of the queue, into its trash", rm_description,
+	 rm_options, true, rm_run},
+	{"due", "SELECTION", "make messages eligible at the next queue run", due_description,
+	 due_options, true, due_run},
 	{.name = NULL},
 };

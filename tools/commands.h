@@ -18,4 +18,20 @@ extern const char shape_description[];
 extern const struct opt shape_options[];
 int shape_run(char **operands, size_t n);
 
+extern const char hold_description[];
+extern const struct opt hold_options[];
+int hold_run(char **operands, size_t n);
+
+extern const char release_description[];
+extern const struct opt release_options[];
+int release_run(char **operands, size_t n);
+
+extern const char due_description[];
+extern const struct opt due_options[];
+int due_run(char **operands, size_t n);
+
+extern const char rm_description[];
+extern const struct opt rm_options[];
+int rm_run(char **operands, size_t n);
+
 #endif

@@ -9,7 +9,7 @@ _qf()
 	if [[ $cur == = ]]; then cur=; fi
 	if [[ $prev == = ]]; then prev=${COMP_WORDS[COMP_CWORD-2]}; fi
 	if ((COMP_CWORD == 1)); then
-		words="ls show shape help --help --version"
+		words="ls show shape hold release rm due help --help --version"
 	else
 		case $command:$prev in
 		ls:--format) words="table mailq mailq-verbose json csv ids ids0" ;;
@@ -68,9 +68,94 @@ _qf()
 		shape:--jobs) return ;;
 		shape:--max-ops) return ;;
 		shape:--color) words="auto always never" ;;
+		hold:--reason) return ;;
+		hold:--note) return ;;
+		hold:--wait) return ;;
+		hold:--journal)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
+		hold:--format) words="table json" ;;
+		hold:--keep) return ;;
+		hold:--queue|hold:-Q)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
+		hold:--config|hold:-C)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
+		hold:--queue-return) return ;;
+		hold:--queue-warn) return ;;
+		hold:--min-queue-age) return ;;
+		hold:--now) return ;;
+		hold:--jobs) return ;;
+		hold:--max-ops) return ;;
+		hold:--color) words="auto always never" ;;
+		release:--note) return ;;
+		release:--wait) return ;;
+		release:--journal)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
+		release:--format) words="table json" ;;
+		release:--keep) return ;;
+		release:--queue|release:-Q)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
+		release:--config|release:-C)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
+		release:--queue-return) return ;;
+		release:--queue-warn) return ;;
+		release:--min-queue-age) return ;;
+		release:--now) return ;;
+		release:--jobs) return ;;
+		release:--max-ops) return ;;
+		release:--color) words="auto always never" ;;
+		rm:--note) return ;;
+		rm:--wait) return ;;
+		rm:--journal)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
+		rm:--format) words="table json" ;;
+		rm:--keep) return ;;
+		rm:--queue|rm:-Q)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
+		rm:--config|rm:-C)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
+		rm:--queue-return) return ;;
+		rm:--queue-warn) return ;;
+		rm:--min-queue-age) return ;;
+		rm:--now) return ;;
+		rm:--jobs) return ;;
+		rm:--max-ops) return ;;
+		rm:--color) words="auto always never" ;;
+		due:--note) return ;;
+		due:--wait) return ;;
+		due:--journal)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
+		due:--format) words="table json" ;;
+		due:--keep) return ;;
+		due:--queue|due:-Q)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
+		due:--config|due:-C)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
+		due:--queue-return) return ;;
+		due:--queue-warn) return ;;
+		due:--min-queue-age) return ;;
+		due:--now) return ;;
+		due:--jobs) return ;;
+		due:--max-ops) return ;;
+		due:--color) words="auto always never" ;;
 		ls:*) words="--format= --sort= --limit= --columns= --by= --watch= --explain --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
 		show:*) words="--format= --part= --body-limit= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
 		shape:*) words="--format= --by= --senders --parents --min-subdomains= --buckets= --bucket-time= --linear --width= --top= --batch= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
+		hold:*) words="--reason= --yes --dry-run --note= --wait= --journal= --no-journal --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
+		release:*) words="--yes --dry-run --note= --wait= --journal= --no-journal --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
+		rm:*) words="--purge --yes --dry-run --note= --wait= --journal= --no-journal --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
+		due:*) words="--yes --dry-run --note= --wait= --journal= --no-journal --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
 		esac
 	fi
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")

@@ -1,0 +1,172 @@
+/*
+ * journal - what was changed, when, by whom and why.
+ *
+ * Each line is written by one write() to a file opened for appending, so that lines of several
+ * processes of a host do not mix.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "buf.h"
+#include "err.h"
+#include "journal.h"
+
+struct qf_journal {
+	struct qf_io *io;
+	const struct qf_actor *actor;
+	int fd;
+	pthread_mutex_t mutex;
+	pthread_cond_t synced_more;
+	uint64_t written, synced; /* lines */
+	bool syncing;
+	int failure;              /* errno of a sync that failed: nothing after it can be trusted */
+};
+
+enum qf_code
+qf_journal_open(struct qf_io *io, int folder, const struct qf_actor *actor,
+		struct qf_journal **out, struct qf_err *err)
+{
+	struct qf_journal *journal = calloc(1, sizeof(*journal));
+	char name[128];
+	int failure;
+
+	if (!journal)
+		return qf_err_nomem(err);
+	journal->io = io;
+	journal->actor = actor;
+	snprintf(name, sizeof(name), "%s.jsonl", actor->host);
+	journal->fd = qf_io_create(io, folder, name,
+				   O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (journal->fd < 0 || qf_io_fsync(io, folder) != 0) {
+		failure = errno;
+		if (journal->fd >= 0)
+			qf_io_close(io, journal->fd);
+		free(journal);
+		return qf_err_sys(err, failure, name, "cannot open the journal");
+	}
+	pthread_mutex_init(&journal->mutex, NULL);
+	pthread_cond_init(&journal->synced_more, NULL);
+	*out = journal;
+	return QF_OK;
+}
+
+void
+qf_journal_close(struct qf_journal *journal)
+{
+	if (!journal)
+		return;
+	qf_io_close(journal->io, journal->fd);
+	pthread_mutex_destroy(&journal->mutex);
+	pthread_cond_destroy(&journal->synced_more);
+	free(journal);
+}
+
+/* With the mutex held: wait until what is written so far is on disk; one of us syncs for all. */
+static void
+sync_written(struct qf_journal *journal, uint64_t mine)
+{
+	while (journal->synced < mine && !journal->failure) {
+		uint64_t target = journal->written;
+
+		if (journal->syncing) {
+			pthread_cond_wait(&journal->synced_more, &journal->mutex);
+			continue;
+		}
+		journal->syncing = true;
+		pthread_mutex_unlock(&journal->mutex);
+		if (qf_io_fsync(journal->io, journal->fd) != 0)
+			target = 0;
+		pthread_mutex_lock(&journal->mutex);
+		journal->syncing = false;
+		if (target)
+			journal->synced = target;
+		else
+			journal->failure = errno;
+		pthread_cond_broadcast(&journal->synced_more);
+	}
+}
+
+static enum qf_code
+add(struct qf_journal *journal, struct qf_buf *line, struct qf_err *err)
+{
+	enum qf_code code = QF_OK;
+
+	qf_buf_addc(line, '\n');
+	if (line->failed) {
+		qf_buf_release(line);
+		return qf_err_nomem(err);
+	}
+	pthread_mutex_lock(&journal->mutex);
+	if (!journal->failure && qf_io_write(journal->io, journal->fd, line->p, line->n) != 0)
+		journal->failure = errno;
+	if (!journal->failure)
+		sync_written(journal, ++journal->written);
+	if (journal->failure)
+		code = qf_err_sys(err, journal->failure, "journal", "cannot write");
+	pthread_mutex_unlock(&journal->mutex);
+	qf_buf_release(line);
+	return code;
+}
+
+static void
+open_line(struct qf_json *json, const char *entry, const char *step, int64_t now)
+{
+	qf_json_open(json, '{');
+	qf_json_key(json, "schema");
+	qf_json_string(json, "qf.journal/1");
+	qf_json_key(json, "entry");
+	qf_json_string(json, entry);
+	qf_json_key(json, "step");
+	qf_json_string(json, step);
+	qf_json_key(json, "time");
+	qf_json_time(json, now);
+}
+
+enum qf_code
+qf_journal_begin(struct qf_journal *journal, const struct qf_intent *intent, struct qf_err *err)
+{
+	const struct qf_files *files = qf_msg_files(intent->msg);
+	const struct qf_actor *actor = journal->actor;
+	struct qf_buf line = {0};
+	struct qf_json json = {.out = &line};
+
+	open_line(&json, intent->entry, "begin", intent->now);
+	qf_json_key(&json, "user");
+	qf_json_string(&json, actor->user);
+	qf_json_key(&json, "host");
+	qf_json_string(&json, actor->host);
+	qf_json_key(&json, "command");
+	qf_json_string(&json, actor->command);
+	qf_json_key(&json, "queue");
+	qf_json_text(&json, files->queue);
+	qf_json_key(&json, "id");
+	qf_json_text(&json, files->id);
+	qf_json_key(&json, "file");
+	qf_json_text(&json, files->name);
+	qf_json_key(&json, "note");
+	qf_json_string(&json, actor->note);
+	qf_json_key(&json, "was_reason");
+	qf_json_text(&json, intent->was_reason);
+	qf_json_key(&json, "was_last_try");
+	qf_json_time(&json, intent->was_last_try);
+	qf_json_close(&json, '}');
+	return add(journal, &line, err);
+}
+
+enum qf_code
+qf_journal_end(struct qf_journal *journal, const struct qf_outcome *outcome, int64_t now,
+	       struct qf_err *err)
+{
+	struct qf_buf line = {0};
+	struct qf_json json = {.out = &line};
+
+	open_line(&json, outcome->entry, "end", now);
+	qf_json_key(&json, "result");
+	qf_json_string(&json, qf_result_name(outcome->result));
+	qf_json_key(&json, "why");
+	qf_json_string(&json, outcome->why[0] ? outcome->why : NULL);
+	qf_json_close(&json, '}');
+	return add(journal, &line, err);
+}

@@ -1,0 +1,42 @@
+/*
+ * journal - what was changed, when, by whom and why: an append-only log of JSON lines, one file a
+ * host. Intent is on disk before the change, the result after it; a line without its other half
+ * tells of an interruption.
+ */
+#ifndef QF_LIBQF_JOURNAL_H
+#define QF_LIBQF_JOURNAL_H
+
+#include "qf.h"
+#include "sys.h"
+
+struct qf_journal;
+
+/* Who changes things; strings live as long as the journal. */
+struct qf_actor {
+	const char *user, *host, *command, *note;
+};
+
+/* What is written before a change. */
+struct qf_intent {
+	const char *entry;
+	const struct qf_msg *msg;
+	struct qf_slice was_reason;  /* for undo: quarantine reason before, or absent */
+	int64_t was_last_try;        /* for undo: QF_TIME_NONE for never */
+	int64_t now;
+};
+
+/* Open HOST.jsonl in a folder, made where it is not there. actor is kept, not copied. */
+enum qf_code qf_journal_open(struct qf_io *io, int folder, const struct qf_actor *actor,
+			     struct qf_journal **out, struct qf_err *err);
+void qf_journal_close(struct qf_journal *journal);
+
+/*
+ * Both return when the line is on disk. Several threads may write at once: they share syncs.
+ * QF_E_SYS when it could not be written; then the change must not be begun.
+ */
+enum qf_code qf_journal_begin(struct qf_journal *journal, const struct qf_intent *intent,
+			      struct qf_err *err);
+enum qf_code qf_journal_end(struct qf_journal *journal, const struct qf_outcome *outcome,
+			    int64_t now, struct qf_err *err);
+
+#endif

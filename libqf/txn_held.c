@@ -1,0 +1,202 @@
+/*
+ * txn_held - hold, release, due: control files rewritten and renamed.
+ *
+ * A new version is staged in .qf/stage, not as tf: killed there it leaves a file that no sendmail
+ * ever looks at, while a stale tf stops a queue runner for 465 s. That no tf is made by sendmail
+ * meanwhile is what the lock on the control file is for. The new version is locked before it
+ * gets its name, so that nobody works on it before we are through.
+ *
+ *	hold     1. qf with the reason, over qf: from here on no queue run delivers it; one that
+ *	            comes along renames it to hf itself
+ *	         2. qf to hf
+ *	release  1. hf to qf, reason still in it: a queue run would rename it back
+ *	         2. qf without the reason, over qf
+ *	due      1. qf with K0, over qf
+ *
+ * So qf and hf are never there together, and between two steps the message is held. The directory
+ * is synced after each step, since a power cut may drop what was not.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "buf.h"
+#include "err.h"
+#include "msg.h"
+#include "rewrite.h"
+#include "txn.h"
+
+
+/* A file of the control file's owner and mode, locked, synced, in .qf/stage. */
+static enum qf_code
+stage(struct qf_work *work, const struct qf_buf *bytes, const char *name, int *fd)
+{
+	const struct stat *st = &work->taken.st;
+	struct qf_io *io = work->txn->io;
+	enum qf_code code = QF_OK;
+	struct stat mine;
+
+	*fd = qf_io_create(io, work->place->stage, name,
+			   O_RDWR | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (*fd < 0)
+		return qf_err_sys(&work->err, errno, work->name, "cannot stage the new version");
+	code = qf_take_new(io, *fd, work->place->kinds, name, &work->err);
+	if (!code && qf_io_fstat(io, *fd, &mine) != 0)
+		code = qf_err_sys(&work->err, errno, work->name, "cannot stat the new version");
+	/* Owner first: giving a file away may clear bits of its mode. */
+	if (!code && (mine.st_uid != st->st_uid || mine.st_gid != st->st_gid) &&
+	    qf_io_fchown(io, *fd, st->st_uid, st->st_gid) != 0)
+		code = qf_err_sys(&work->err, errno, work->name, "cannot keep its owner");
+	if (!code && (mine.st_mode & 07777) != (st->st_mode & 07777) &&
+	    qf_io_fchmod(io, *fd, st->st_mode & 07777) != 0)
+		code = qf_err_sys(&work->err, errno, work->name, "cannot keep its mode");
+	if (!code && qf_io_write(io, *fd, bytes->p, bytes->n) != 0)
+		code = qf_err_sys(&work->err, errno, work->name, "cannot write the new version");
+	if (!code && qf_io_fsync(io, *fd) != 0)
+		code = qf_err_sys(&work->err, errno, work->name, "cannot sync the new version");
+	if (code) {
+		qf_io_unlink(io, work->place->stage, name, 0);
+		qf_io_close(io, *fd);
+		*fd = -1;
+	}
+	return code;
+}
+
+static bool
+sync_queue(struct qf_work *work)
+{
+	if (qf_io_fsync(work->txn->io, work->dir->control_fd) == 0)
+		return true;
+	return qf_work_end(work, QF_RESULT_FAILED,
+			   "done, but whether it is on disk is not known: cannot sync %s: %s",
+			   work->dir->path, strerror(errno));
+}
+
+/* Put the new version in place of the control file; from then on the lock is on it. */
+static bool
+replace(struct qf_work *work, const char *name, const struct qf_buf *bytes)
+{
+	struct qf_io *io = work->txn->io;
+	enum qf_code code;
+	int fd;
+
+	if (bytes->failed) {
+		code = qf_err_nomem(&work->err);
+		return qf_work_fail(work, code);
+	}
+	code = stage(work, bytes, work->outcome->entry, &fd);
+	if (code)
+		return qf_work_fail(work, code);
+	if (qf_io_rename(io, work->place->stage, work->outcome->entry, work->dir->control_fd,
+			 name) != 0) {
+		code = qf_err_sys(&work->err, errno, work->name, "cannot put the new version in");
+		qf_io_unlink(io, work->place->stage, work->outcome->entry, 0);
+		qf_io_close(io, fd);
+		return qf_work_fail(work, code);
+	}
+	qf_take_release(io, &work->taken);
+	work->taken.fd = fd;
+	return sync_queue(work);
+}
+
+/* qf to hf or back; nothing may have the other name. */
+static bool
+change_kind(struct qf_work *work, const char *from, const char *to)
+{
+	if (qf_io_rename_new(work->txn->io, work->dir->control_fd, from, work->dir->control_fd,
+			     to) != 0) {
+		if (errno == EEXIST)
+			return qf_work_end(work, QF_RESULT_SKIPPED, "%s is there too", to);
+		return qf_work_fail(work, qf_err_sys(&work->err, errno, from, "cannot rename"));
+	}
+	return sync_queue(work);
+}
+
+static void
+other_name(const struct qf_work *work, const char *prefix, char name[QF_NAME_MAX])
+{
+	snprintf(name, QF_NAME_MAX, "%s%s", prefix, work->id);
+}
+
+/* Is there another control file of this id? Then something is wrong that a change makes worse. */
+static bool
+is_alone(struct qf_work *work, const char *prefix)
+{
+	char name[QF_NAME_MAX];
+	struct stat st;
+
+	other_name(work, prefix, name);
+	if (qf_io_stat(work->txn->io, work->dir->control_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return qf_work_end(work, QF_RESULT_SKIPPED, "%s is there too; see qf orphans",
+				   name);
+	return true;
+}
+
+/* Whole enough to be rewritten: what sendmail does not read to its end is not ours to guess. */
+static bool
+is_sound(struct qf_work *work)
+{
+	enum qf_fate fate = qf_msg_fate(work->msg);
+
+	if (fate == QF_FATE_IGNORED || fate == QF_FATE_EMPTY_MESSAGE)
+		return true;
+	return qf_work_end(work, QF_RESULT_SKIPPED, "its control file is damaged; see qf show");
+}
+
+bool
+qf_txn_hold(struct qf_work *work)
+{
+	struct qf_buf bytes = {0};
+	char held[QF_NAME_MAX];
+	bool ok;
+
+	if (qf_msg_state(work->msg) == QF_STATE_HELD)
+		return qf_work_end(work, QF_RESULT_SKIPPED, "held already");
+	if (qf_msg_state(work->msg) == QF_STATE_LOST)
+		return qf_work_end(work, QF_RESULT_SKIPPED, "lost (Qf): no queue run takes it");
+	if (!is_sound(work) || !is_alone(work, "hf") || !qf_work_begin(work))
+		return false;
+	other_name(work, "hf", held);
+	qf_rewrite_hold(work->msg, work->change->reason, &bytes);
+	ok = replace(work, work->name, &bytes) && change_kind(work, work->name, held);
+	qf_buf_release(&bytes);
+	return ok;
+}
+
+bool
+qf_txn_release(struct qf_work *work)
+{
+	struct qf_buf bytes = {0};
+	char queued[QF_NAME_MAX];
+	bool ok;
+
+	if (qf_msg_state(work->msg) != QF_STATE_HELD)
+		return qf_work_end(work, QF_RESULT_SKIPPED, "not held");
+	if (!is_sound(work) || !is_alone(work, "qf") || !qf_work_begin(work))
+		return false;
+	other_name(work, "qf", queued);
+	qf_rewrite_release(work->msg, &bytes);
+	ok = change_kind(work, work->name, queued) && replace(work, queued, &bytes);
+	qf_buf_release(&bytes);
+	return ok;
+}
+
+bool
+qf_txn_due(struct qf_work *work)
+{
+	struct qf_buf bytes = {0};
+	bool ok = false;
+
+	if (qf_msg_state(work->msg) != QF_STATE_QUEUED)
+		return qf_work_end(work, QF_RESULT_SKIPPED, "%s: no queue run takes it",
+				   qf_state_name(qf_msg_state(work->msg)));
+	if (!is_sound(work))
+		return false;
+	if (qf_msg_envelope(work->msg)->last_try == QF_TIME_NONE ||
+	    !qf_rewrite_last_try(work->msg, 0, &bytes))
+		qf_work_end(work, QF_RESULT_SKIPPED, "never tried: it is due already");
+	else if (qf_work_begin(work))
+		ok = replace(work, work->name, &bytes);
+	qf_buf_release(&bytes);
+	return ok;
+}

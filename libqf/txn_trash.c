@@ -1,0 +1,380 @@
+/*
+ * txn_trash - remove and purge; what an interrupted removal left; expiry of the trash.
+ *
+ * remove  1. .qf/trash/ENTRY.part is made
+ *         2. the control file goes there: from here on the message is out of the queue
+ *         3. the data file follows, then what else bears the id (transcript, stale tf)
+ *         4. ENTRY.part becomes ENTRY
+ * The control file leaves first: sendmail delivers one whose data file is gone as a message
+ * with an empty body, while a lone data file does nothing. A folder still called .part says that
+ * it is not finished; the next change finishes it, unless the lock on its control file tells that
+ * somebody is at it.
+ */
+#include <errno.h>
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "buf.h"
+#include "err.h"
+#include "layout.h"
+#include "txn.h"
+
+#define PART ".part"
+/* An empty folder younger than this may be one that a removal has just made. */
+#define EMPTY_GRACE 3600
+
+/* The files that bear an id beside the control file, and in which directory of the three. */
+enum where { IN_DATA, IN_TRANSCRIPT, IN_CONTROL };
+static const struct {
+	const char *prefix;
+	enum where where;
+} satellites[] = {{"df", IN_DATA}, {"xf", IN_TRANSCRIPT}, {"tf", IN_CONTROL}};
+
+static int
+satellite_dir(struct qf_txn *txn, size_t dir, struct qf_slice data_dir, enum where where)
+{
+	const struct qf_dir *d = qf_queue_dir(txn->queue, dir);
+
+	if (where == IN_TRANSCRIPT)
+		return d->transcript_fd;
+	if (where == IN_CONTROL)
+		return d->control_fd;
+	if (!data_dir.p)
+		return d->data_fd;
+	dir = qf_queue_data_dir(txn->queue, dir, data_dir);
+	return dir == SIZE_MAX ? -1 : qf_queue_dir(txn->queue, dir)->data_fd;
+}
+
+/* Copy to another file system: all there and synced before the original goes. */
+static int
+copy_across(struct qf_io *io, int from, const char *name, int to)
+{
+	char bytes[65536];
+	int in = qf_io_open(io, from, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	int out = in < 0 ? -1
+			 : qf_io_create(io, to, name, O_WRONLY | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+					0600);
+	int failure = out < 0 ? errno : 0;
+	ssize_t n = 0;
+
+	while (!failure && (n = qf_io_read(io, in, bytes, sizeof(bytes))) > 0)
+		if (qf_io_write(io, out, bytes, (size_t)n) != 0)
+			failure = errno;
+	if (!failure && n < 0)
+		failure = errno;
+	if (!failure && (qf_io_fsync(io, out) != 0 || qf_io_fsync(io, to) != 0))
+		failure = errno;
+	if (failure && out >= 0)
+		qf_io_unlink(io, to, name, 0);
+	if (!failure && qf_io_unlink(io, from, name, 0) != 0)
+		failure = errno;
+	if (in >= 0)
+		qf_io_close(io, in);
+	if (out >= 0)
+		qf_io_close(io, out);
+	errno = failure;
+	return failure ? -1 : 0;
+}
+
+/* Move one file if it is there. 0, or -1 and errno. */
+static int
+move_if_there(struct qf_io *io, int from, const char *name, int to)
+{
+	if (from < 0)
+		return 0;
+	if (qf_io_rename_new(io, from, name, to, name) == 0)
+		return qf_io_fsync(io, to) || qf_io_fsync(io, from) ? -1 : 0;
+	if (errno == EXDEV)
+		return copy_across(io, from, name, to);
+	return errno == ENOENT ? 0 : -1;
+}
+
+static int
+move_satellites(struct qf_txn *txn, size_t dir, struct qf_slice data_dir, const char *id, int to)
+{
+	char name[QF_NAME_MAX + 2];
+
+	for (size_t i = 0; i < sizeof(satellites) / sizeof(*satellites); i++) {
+		snprintf(name, sizeof(name), "%s%s", satellites[i].prefix, id);
+		if (move_if_there(txn->io,
+				  satellite_dir(txn, dir, data_dir, satellites[i].where), name,
+				  to) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static size_t
+index_of(const struct qf_work *work)
+{
+	return (size_t)(work->place - work->txn->places);
+}
+
+static bool
+fail_here(struct qf_work *work, const char *doing)
+{
+	return qf_work_fail(work, qf_err_sys(&work->err, errno, work->name, doing));
+}
+
+/* Steps 2 to 4; the folder is open. */
+static bool
+move_message(struct qf_work *work, const char *part, int folder)
+{
+	struct qf_io *io = work->txn->io;
+	int control = work->dir->control_fd, trash = work->place->trash;
+
+	if (qf_io_rename_new(io, control, work->name, folder, work->name) != 0)
+		return fail_here(work, "cannot move it into the trash");
+	if (qf_io_fsync(io, folder) != 0 || qf_io_fsync(io, control) != 0)
+		return fail_here(work, "out of the queue, but not known to be on disk: cannot sync");
+	if (move_satellites(work->txn, index_of(work), qf_msg_envelope(work->msg)->data_dir,
+			    work->id, folder) != 0)
+		return fail_here(work, "out of the queue, but its data file is still there: cannot "
+				       "move it into the trash");
+	if (qf_io_rename_new(io, trash, part, trash, work->outcome->entry) != 0 ||
+	    qf_io_fsync(io, trash) != 0)
+		return fail_here(work, "in the trash, but the entry is not closed");
+	return true;
+}
+
+bool
+qf_txn_remove(struct qf_work *work)
+{
+	struct qf_io *io = work->txn->io;
+	char part[QF_ENTRY_MAX + sizeof(PART)];
+	enum qf_code code;
+	int folder;
+	bool ok;
+
+	if (!qf_work_begin(work))
+		return false;
+	snprintf(part, sizeof(part), "%s" PART, work->outcome->entry);
+	code = qf_home_folder(io, work->place->trash, part, true, &folder, &work->err);
+	if (code)
+		return qf_work_fail(work, code);
+	ok = move_message(work, part, folder);
+	qf_io_close(io, folder);
+	if (!ok) /* goes only if it is still empty */
+		qf_io_unlink(io, work->place->trash, part, AT_REMOVEDIR);
+	return ok;
+}
+
+bool
+qf_txn_purge(struct qf_work *work)
+{
+	struct qf_io *io = work->txn->io;
+	char name[QF_NAME_MAX + 2];
+
+	if (!qf_work_begin(work))
+		return false;
+	if (qf_io_unlink(io, work->dir->control_fd, work->name, 0) != 0)
+		return fail_here(work, "cannot remove it");
+	if (qf_io_fsync(io, work->dir->control_fd) != 0)
+		return fail_here(work, "removed, but not known to be on disk: cannot sync");
+	for (size_t i = 0; i < sizeof(satellites) / sizeof(*satellites); i++) {
+		int dir = satellite_dir(work->txn, index_of(work),
+					qf_msg_envelope(work->msg)->data_dir,
+					satellites[i].where);
+
+		snprintf(name, sizeof(name), "%s%s", satellites[i].prefix, work->id);
+		if (dir >= 0 && qf_io_unlink(io, dir, name, 0) != 0 && errno != ENOENT)
+			return fail_here(work, "removed, but its data file is still there");
+	}
+	return true;
+}
+
+/* ------------------------------------------------------------------ tidying */
+
+/* Call for each name in a folder but . and .. */
+static enum qf_code
+each_name(struct qf_io *io, int folder, bool (*take)(void *ctx, const char *name), void *ctx,
+	  struct qf_err *err)
+{
+	int fd = qf_io_open(io, folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	int failure = 0;
+
+	if (!dir) {
+		failure = errno;
+		if (fd >= 0)
+			qf_io_close(io, fd);
+		return qf_err_sys(err, failure, ".qf", "cannot list");
+	}
+	while ((errno = 0, entry = readdir(dir)))
+		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..") &&
+		    !take(ctx, entry->d_name))
+			break;
+	failure = errno;
+	closedir(dir);
+	return failure ? qf_err_sys(err, failure, ".qf", "cannot list") : QF_OK;
+}
+
+struct tidy {
+	struct qf_txn *txn;
+	struct qf_place *place;
+	size_t dir;
+	char control[QF_NAME_MAX]; /* of the folder in hand */
+	int folder;
+	size_t names;
+};
+
+/* A staged file is somebody's as long as it is locked. */
+static bool
+tidy_staged(void *ctx, const char *name)
+{
+	struct tidy *tidy = ctx;
+	struct qf_taken taken;
+
+	if (qf_take(tidy->txn->io, tidy->place->stage, name, tidy->place->kinds, &taken, NULL) ==
+	    QF_OK) {
+		qf_io_unlink(tidy->txn->io, tidy->place->stage, name, 0);
+		qf_take_release(tidy->txn->io, &taken);
+	}
+	return true;
+}
+
+static bool
+note_control(void *ctx, const char *name)
+{
+	struct tidy *tidy = ctx;
+	size_t n = strlen(name);
+
+	tidy->names++;
+	if (n < QF_NAME_MAX && qf_kind_is_control(qf_name_kind(name, n)))
+		memcpy(tidy->control, name, n + 1);
+	return true;
+}
+
+static bool
+unlink_name(void *ctx, const char *name)
+{
+	struct tidy *tidy = ctx;
+
+	qf_io_unlink(tidy->txn->io, tidy->folder, name, 0);
+	return true;
+}
+
+/* The data directory that a control file in the trash names; absent for its own. */
+static struct qf_msg *
+read_in_trash(const struct tidy *tidy)
+{
+	struct qf_msg *msg = NULL;
+	struct qf_buf bytes = {0};
+	struct qf_io *io = tidy->txn->io;
+	ssize_t n = 1;
+	int fd = qf_io_open(io, tidy->folder, tidy->control, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+	while (fd >= 0 && n > 0 && bytes.n <= QF_CONTROL_MAX) {
+		char *room = qf_buf_room(&bytes, 65536);
+
+		n = room ? qf_io_read(io, fd, room, 65536) : -1;
+		if (n > 0)
+			bytes.n += (size_t)n;
+	}
+	if (fd >= 0)
+		qf_io_close(io, fd);
+	if (fd >= 0 && n == 0)
+		qf_msg_parse((struct qf_slice){bytes.p, bytes.n}, NULL, &msg, NULL);
+	qf_buf_release(&bytes);
+	return msg;
+}
+
+/* Has the queue got a control file of this id (again)? Then its data file is not ours to take. */
+static bool
+in_queue(const struct tidy *tidy, const char *id)
+{
+	static const char *const prefixes[] = {"qf", "hf", "Qf"};
+	char name[QF_NAME_MAX];
+	struct stat st;
+
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++) {
+		snprintf(name, sizeof(name), "%s%s", prefixes[i], id);
+		if (qf_io_stat(tidy->txn->io, qf_queue_dir(tidy->txn->queue, tidy->dir)->control_fd,
+			       name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Finish a removal: steps 3 and 4. False where somebody is at it, or it cannot be done now. */
+static bool
+finish(struct tidy *tidy, const char *part)
+{
+	struct qf_io *io = tidy->txn->io;
+	char entry[QF_ENTRY_MAX];
+	struct qf_taken taken;
+	struct qf_msg *msg;
+	bool ok = false;
+
+	if (strlen(part) - strlen(PART) >= sizeof(entry) ||
+	    qf_take(io, tidy->folder, tidy->control, tidy->place->kinds, &taken, NULL))
+		return false;
+	snprintf(entry, sizeof(entry), "%.*s", (int)(strlen(part) - strlen(PART)), part);
+	msg = read_in_trash(tidy);
+	if (msg)
+		ok = in_queue(tidy, tidy->control + 2) ||
+		     move_satellites(tidy->txn, tidy->dir, qf_msg_envelope(msg)->data_dir,
+				     tidy->control + 2, tidy->folder) == 0;
+	if (ok)
+		ok = qf_io_rename_new(io, tidy->place->trash, part, tidy->place->trash, entry) == 0 &&
+		     qf_io_fsync(io, tidy->place->trash) == 0;
+	qf_msg_free(msg);
+	qf_take_release(io, &taken);
+	return ok;
+}
+
+/* Entries begin with their time: 20261122T122733Z. */
+static bool
+is_expired(const struct tidy *tidy, const char *name)
+{
+	char text[QF_TIME_TEXT];
+	int64_t when;
+
+	if (strlen(name) < 16 || tidy->txn->options.keep < 0)
+		return false;
+	snprintf(text, sizeof(text), "%.4s-%.2s-%.2sT%.2s:%.2s:%.2sZ", name, name + 4, name + 6,
+		 name + 9, name + 11, name + 13);
+	return qf_time_parse((struct qf_slice){text, strlen(text)}, &when) &&
+	       qf_time_between(when, tidy->txn->options.now) > tidy->txn->options.keep;
+}
+
+static bool
+tidy_entry(void *ctx, const char *name)
+{
+	struct tidy *tidy = ctx;
+	struct qf_io *io = tidy->txn->io;
+	size_t n = strlen(name);
+	bool part = n > sizeof(PART) && strcmp(name + n - strlen(PART), PART) == 0;
+	bool expired = !part && is_expired(tidy, name);
+	struct stat st;
+
+	if ((!part && !expired) ||
+	    qf_home_folder(io, tidy->place->trash, name, false, &tidy->folder, NULL))
+		return true;
+	tidy->control[0] = '\0';
+	tidy->names = 0;
+	if (part && !each_name(io, tidy->folder, note_control, tidy, NULL)) {
+		if (tidy->control[0])
+			finish(tidy, name);
+		else if (tidy->names == 0 && qf_io_fstat(io, tidy->folder, &st) == 0 &&
+			 qf_time_between(st.st_mtime, (int64_t)time(NULL)) > EMPTY_GRACE)
+			qf_io_unlink(io, tidy->place->trash, name, AT_REMOVEDIR);
+	} else if (expired && !each_name(io, tidy->folder, unlink_name, tidy, NULL)) {
+		qf_io_unlink(io, tidy->place->trash, name, AT_REMOVEDIR);
+	}
+	qf_io_close(io, tidy->folder);
+	return true;
+}
+
+enum qf_code
+qf_txn_tidy(struct qf_txn *txn, size_t dir, struct qf_err *err)
+{
+	struct tidy tidy = {.txn = txn, .place = &txn->places[dir], .dir = dir};
+	enum qf_code code = each_name(txn->io, tidy.place->stage, tidy_staged, &tidy, err);
+
+	return code ? code : each_name(txn->io, tidy.place->trash, tidy_entry, &tidy, err);
+}
