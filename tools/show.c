@@ -66,17 +66,13 @@ worse(int a, int b)
 	return a > b ? a : b;
 }
 
-/* Copy an open part to standard output, whatever its size. */
+/* Copy an open part to standard output, whatever its size, and close it. */
 static int
-copy_part(struct finding *f, struct qf_msg *msg, enum qf_part part)
+copy(struct finding *f, int fd)
 {
 	char bytes[65536];
-	struct qf_err err;
 	ssize_t n;
-	int fd;
 
-	if (qf_part_open(f->source->queue, msg, part, &fd, &err))
-		return say_failure(&err);
 	while ((n = read(fd, bytes, sizeof(bytes))) > 0 || (n < 0 && errno == EINTR))
 		if (n > 0 && !out_add_safe((struct qf_slice){bytes, (size_t)n}))
 			break;
@@ -86,6 +82,17 @@ copy_part(struct finding *f, struct qf_msg *msg, enum qf_part part)
 		return STATUS_IO;
 	}
 	return STATUS_OK;
+}
+
+static int
+copy_part(struct finding *f, struct qf_msg *msg, enum qf_part part)
+{
+	struct qf_err err;
+	int fd;
+
+	if (qf_part_open(f->source->queue, msg, part, &fd, &err))
+		return say_failure(&err);
+	return copy(f, fd);
 }
 
 static int
@@ -104,11 +111,23 @@ put_headers(struct qf_msg *msg)
 	return status;
 }
 
+/* The whole message, or nothing: headers alone would pass for a message without body. */
+static int
+put_eml(struct finding *f, struct qf_msg *msg)
+{
+	struct qf_err err;
+	int fd, status;
+
+	if (qf_part_open(f->source->queue, msg, QF_PART_DATA, &fd, &err))
+		return say_failure(&err);
+	status = put_headers(msg);
+	out_adds("\n");
+	return worse(status, copy(f, fd));
+}
+
 static int
 put_part(struct finding *f, struct qf_msg *msg)
 {
-	int status;
-
 	if (f->source->redactor && given.part != PART_NONE) {
 		say_error("--redact: a raw part cannot be redacted; leave --part out");
 		return STATUS_USAGE;
@@ -124,9 +143,7 @@ put_part(struct finding *f, struct qf_msg *msg)
 	case PART_HEADERS:
 		return put_headers(msg);
 	case PART_EML:
-		status = put_headers(msg);
-		out_adds("\n");
-		return worse(status, copy_part(f, msg, QF_PART_DATA));
+		return put_eml(f, msg);
 	case PART_NONE:
 		break;
 	}
@@ -170,6 +187,9 @@ show(struct source *source, const char *id, size_t limit)
 	if (code == QF_E_NOT_FOUND) {
 		say_failure(&err);
 		f.status = STATUS_FINDINGS;
+	} else if (code && code != QF_E_USAGE && source->incomplete) {
+		say_error("%s: no such message in the directories that can be read", id);
+		f.status = STATUS_FINDINGS;
 	} else if (code) {
 		f.status = say_failure(&err);
 	} else if (f.ambiguous) {
@@ -186,6 +206,21 @@ show(struct source *source, const char *id, size_t limit)
 	return f.status;
 }
 
+/* Directories of several that cannot be looked into: each may hold what is asked for. */
+static int
+name_troubles(struct source *source)
+{
+	for (size_t i = 0; i < qf_queue_ndirs(source->queue); i++) {
+		const struct qf_dir *dir = qf_queue_dir(source->queue, i);
+
+		if (!dir->trouble)
+			continue;
+		say_failure(&dir->err);
+		source->incomplete = true;
+	}
+	return source->incomplete ? STATUS_INCOMPLETE : STATUS_OK;
+}
+
 int
 show_run(char **operands, size_t n)
 {
@@ -197,12 +232,20 @@ show_run(char **operands, size_t n)
 		say_error("which message? usage: qf show ID...");
 		return STATUS_USAGE;
 	}
+	for (size_t i = 0; i < n; i++) {
+		if (*operands[i])
+			continue;
+		say_error("\"\": an empty id; usage: qf show ID...");
+		return STATUS_USAGE;
+	}
 	if (given.limit && !qf_size_parse((struct qf_slice){given.limit, strlen(given.limit)},
 					  &limit)) {
 		say_error("%s: --body-limit takes a size such as 64k", given.limit);
 		return STATUS_USAGE;
 	}
 	status = source_open(&source);
+	if (!status)
+		status = name_troubles(&source);
 	for (size_t i = 0; i < n && status < STATUS_USAGE && !signals_caught(); i++)
 		status = worse(status, show(&source, operands[i], (size_t)limit));
 	if (signals_caught())

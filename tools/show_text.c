@@ -27,7 +27,7 @@ put_line(struct qf_buf *line)
 static void
 put_label(struct qf_buf *line, const char *label)
 {
-	qf_buf_addf(line, "%-12s", label);
+	qf_buf_addf(line, "%-13s", label);
 }
 
 /* "label  text", the text made safe. */
