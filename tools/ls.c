@@ -232,8 +232,9 @@ visit(void *arg, struct qf_msg *msg, struct qf_buf *text)
 	listing = worker->listing;
 	qf_row_init(&row, msg, listing->source.queue, &listing->source.policy,
 		    listing->source.now);
+	/* Without text, the caller asks again, for the error. */
 	if (qf_matcher_match(worker->matcher, &row, &matched, NULL) != QF_OK)
-		matched = true; /* the caller asks again, for the error */
+		return true;
 	if (matched)
 		render(worker, &row, text);
 	return matched || is_unreadable(msg);
@@ -453,7 +454,7 @@ list_mailq(struct listing *listing, struct tally *tally)
 		.cancel = signals_flag(),
 		.shown = &shown,
 	};
-	struct qf_scan_stats stats;
+	struct qf_scan_stats stats = {0};
 	struct qf_err err;
 
 	if (qf_render_mailq(listing->source.queue, &options, mailq_sink, NULL, &stats, &err))

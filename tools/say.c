@@ -93,16 +93,18 @@ say_detail(const char *format, ...)
 int
 say_failure(const struct qf_err *err)
 {
+	const char *what = *err->what ? err->what : "\"\"", *hint = err->hint;
 	char where[48] = "";
 
 	if (err->code == QF_E_INTERRUPTED && signals_caught())
 		return STATUS_SIGNAL + signals_caught();
+	if (!*hint && err->code == QF_E_DENIED)
+		hint = "run it as root or as the owner";
 	if (err->line)
 		snprintf(where, sizeof(where), ":%u:%u", err->line, err->column);
 	else if (err->column)
 		snprintf(where, sizeof(where), " (column %u)", err->column);
-	say_error("%s%s: %s%s%s", err->what, where, err->why, err->hint[0] ? "; " : "",
-		  err->hint);
+	say_error("%s%s: %s%s%s", what, where, err->why, *hint ? "; " : "", hint);
 	return status_of(err->code);
 }
 

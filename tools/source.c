@@ -1,6 +1,7 @@
 /*
  * source - which queue, seen with which configuration, at which instant.
  */
+#include <errno.h>
 #include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -258,8 +259,12 @@ open_queue(struct source *source)
 	}
 	options.paths = paths->values;
 	options.npaths = paths->n;
-	if (!status && qf_queue_open(&options, &source->queue, &err))
+	if (!status && qf_queue_open(&options, &source->queue, &err)) {
 		status = say_failure(&err);
+		/* Such a path names no queue, as one that is not there. */
+		if (err.sys == ELOOP || err.sys == ENAMETOOLONG)
+			status = STATUS_NO_INPUT;
+	}
 	for (i = 0; i < from_environment.n; i++)
 		free((char *)from_environment.values[i]);
 	free(from_environment.values);
