@@ -257,8 +257,7 @@ static const char *const statuses[] = {
 	"Deferred: 452 4.2.2 <%a>: mailbox full",
 	"Deferred: 451 4.3.0 Error: queue file write error",
 	"host map: lookup (%h): deferred",
-	"Deferred: 421 4.7.0 [192.0.2.%d] Our system has detected an unusual rate of mail, "
-	"deferred",
+	"Deferred: 421 4.7.0 [192.0.2.%d] unusual rate of unsolicited mail, try later",
 	"reply: read error from %h.",
 	"Deferred: 452 4.3.4 Message size exceeds current limit",
 	"Deferred: 454 4.7.5 Certificate validation failure, reason: expired %d days ago"};

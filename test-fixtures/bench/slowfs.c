@@ -1219,13 +1219,14 @@ cover(const char *path)
 {
 	char options[100];
 
-	device = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-	if (device < 0)
-		die("/dev/fuse: %s", strerror(errno));
 	root.fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root.fd < 0)
 		die("%s: %s", path, strerror(errno));
 	leave_the_world();
+	/* By whoever mounts, in the same user name space. */
+	device = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	if (device < 0)
+		die("/dev/fuse: %s", strerror(errno));
 	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=%u,group_id=%u%s", device,
 		 geteuid(), getegid(), geteuid() == 0 ? ",allow_other" : "");
 	if (mount("slowfs", path, "fuse.slowfs", MS_NOSUID | MS_NODEV, options) < 0)
@@ -1233,8 +1234,9 @@ cover(const char *path)
 }
 
 static pid_t
-start(char **command, const sigset_t *mask)
+start(const char *path, char **command, const sigset_t *mask)
 {
+	struct stat st;
 	char *here = getcwd(NULL, 0);
 	pid_t parent = getpid(), pid = fork();
 
@@ -1245,6 +1247,9 @@ start(char **command, const sigset_t *mask)
 		if (getppid() != parent)
 			_exit(CANNOT_RUN);
 		sigprocmask(SIG_SETMASK, mask, NULL);
+		/* Until it is asked, the kernel takes root for the owner of the directory, whom a
+		   user name space need not know, and then lets nothing be made in it. */
+		stat(path, &st);
 		/* By name, as it may lie below the mount now. */
 		if (here && chdir(here) < 0)
 			fprintf(stderr, "slowfs: %s: %s\n", here, strerror(errno));
@@ -1278,8 +1283,9 @@ attend(pid_t pid, const sigset_t *signals)
 }
 
 static int
-run(const char *path, char **command)
+run(const char *dir, char **command)
 {
+	char *path = realpath(dir, NULL);
 	const struct rlimit many = {1048576, 1048576};
 	struct rlimit files;
 	sigset_t signals, mask;
@@ -1287,6 +1293,8 @@ run(const char *path, char **command)
 	int status;
 	pid_t pid;
 
+	if (!path)
+		die("%s: %s", dir, strerror(errno));
 	/* A descriptor for each file the kernel knows, and the command's limits as they were. */
 	getrlimit(RLIMIT_NOFILE, &files);
 	sigemptyset(&signals);
@@ -1297,18 +1305,17 @@ run(const char *path, char **command)
 	sigaddset(&signals, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &signals, &mask);
 	cover(path);
-	pid = start(command, &mask);
+	pid = start(path, command, &mask);
 	umask(0); /* modes come from the kernel, masked already */
 	if (setrlimit(RLIMIT_NOFILE, &many) < 0) {
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
-	for (int i = 0; i < SERVERS; i++)
-		if (pthread_create(&thread, NULL, serve, NULL) != 0)
-			die("threads: %s", strerror(errno));
-	for (int i = 0; i < ANSWERERS && opt.delay_ns; i++)
-		if (pthread_create(&thread, NULL, send_when_due, NULL) != 0)
-			die("threads: %s", strerror(errno));
+	for (int i = 0; i < SERVERS + ANSWERERS; i++) {
+		if (pthread_create(&thread, NULL, i < SERVERS ? serve : send_when_due, NULL) != 0)
+			die("a thread cannot be had");
+		pthread_detach(thread);
+	}
 	status = attend(pid, &signals);
 	/* Releases come after the command has ended: let them be counted. */
 	usleep(5000);
