@@ -100,11 +100,11 @@ qf_queue_find(struct qf_queue *queue, const char *id, unsigned needs,
 	      bool (*found)(void *ctx, struct qf_msg *msg), void *ctx, struct qf_err *err)
 {
 	const char *slash = strrchr(id, '/');
-	size_t n = strlen(id), ndirs = qf_queue_ndirs(queue);
+	size_t n = strlen(id);
 	struct qf_err scratch, *why = err ? err : &scratch;
 	struct search search = {.found = found, .ctx = ctx};
 	enum qf_code code = QF_OK;
-	bool *sees = calloc(ndirs ? ndirs : 1, sizeof(*sees));
+	bool *sees = qf_load_flocks_seen(queue);
 
 	search.loader = (struct qf_loader){.queue = queue,
 					   .io = qf_queue_io(queue),
@@ -120,9 +120,6 @@ qf_queue_find(struct qf_queue *queue, const char *id, unsigned needs,
 		code = qf_err_nomem(err);
 		goto out;
 	}
-	for (size_t i = 0; i < ndirs; i++)
-		if (!qf_queue_dir(queue, i)->trouble)
-			sees[i] = qf_locks_sees_flock(qf_queue_dir(queue, i)->control_fd);
 	if (slash) {
 		size_t dir = dir_of_path(&search, id, slash);
 

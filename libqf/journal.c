@@ -147,6 +147,8 @@ qf_journal_begin(struct qf_journal *journal, const struct qf_intent *intent, str
 	qf_json_text(&json, files->name);
 	qf_json_key(&json, "note");
 	qf_json_string(&json, actor->note);
+	qf_json_key(&json, "undoes");
+	qf_json_string(&json, intent->undoes);
 	qf_json_key(&json, "was_reason");
 	qf_json_text(&json, intent->was_reason);
 	qf_json_key(&json, "was_last_try");

@@ -19,6 +19,7 @@ struct qf_actor {
 /* What is written before a change. */
 struct qf_intent {
 	const char *entry;
+	const char *undoes;          /* the entry that this change takes back, or NULL */
 	const struct qf_msg *msg;
 	struct qf_slice was_reason;  /* for undo: quarantine reason before, or absent */
 	int64_t was_last_try;        /* for undo: QF_TIME_NONE for never */

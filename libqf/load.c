@@ -19,15 +19,17 @@
 
 /* "directory" + "/qf" where split + "/" + prefix + id, in the message's arena. */
 static struct qf_slice
-make_path(struct qf_arena *arena, const char *directory, const char *sub, const char *prefix,
+make_path(struct qf_msg *msg, const char *directory, const char *sub, const char *prefix,
 	  struct qf_slice id)
 {
 	size_t nd = strlen(directory), ns = strlen(sub), np = strlen(prefix);
-	char *path = qf_arena_alloc(arena, nd + ns + np + id.n + 2);
+	char *path = qf_arena_alloc(&msg->arena, nd + ns + np + id.n + 2);
 	char *at = path;
 
-	if (!path)
+	if (!path) {
+		msg->nomem = true;
 		return (struct qf_slice){NULL, 0};
+	}
 	memcpy(at, directory, nd);
 	at += nd;
 	memcpy(at, sub, ns);
@@ -59,7 +61,7 @@ name_files(const struct qf_loader *loader, size_t dir, const char *name, size_t 
 	files->id.n = n - 2;
 	files->dir = dir;
 	files->queue = (struct qf_slice){d->path, strlen(d->path)};
-	files->path = make_path(&msg->arena, d->path, d->split_qf ? "/qf" : "", "", files->name);
+	files->path = make_path(msg, d->path, d->split_qf ? "/qf" : "", "", files->name);
 	files->data_size = -2;
 }
 
@@ -187,10 +189,16 @@ data_path(const struct qf_loader *loader, struct qf_msg *msg, size_t dir)
 {
 	const struct qf_dir *d = qf_queue_dir(loader->queue, dir);
 
-	return make_path(&msg->arena, d->path, d->split_df ? "/df" : "", "df", msg->files.id);
+	return make_path(msg, d->path, d->split_df ? "/df" : "", "df", msg->files.id);
 }
 
-/* Size of the data file in a directory; -1 where there is none. */
+static bool
+is_absence(int failure)
+{
+	return failure == ENOENT || failure == ESTALE || failure == ELOOP;
+}
+
+/* Size of the data file in a directory; -1 where there is none, -2 where nobody can tell. */
 static int64_t
 data_size(struct qf_loader *loader, const struct qf_msg *msg, size_t dir)
 {
@@ -201,14 +209,24 @@ data_size(struct qf_loader *loader, const struct qf_msg *msg, size_t dir)
 	if (id.n > QF_NAME_MAX)
 		return -1;
 	memcpy(name + 2, id.p, id.n + 1);
-	if (qf_io_stat(loader->io, qf_queue_dir(loader->queue, dir)->data_fd, name, &st, 0) != 0 ||
-	    !S_ISREG(st.st_mode))
-		return -1;
-	return st.st_size;
+	if (qf_io_stat(loader->io, qf_queue_dir(loader->queue, dir)->data_fd, name, &st, 0) != 0)
+		return is_absence(errno) ? -1 : -2;
+	return S_ISREG(st.st_mode) ? st.st_size : -1;
 }
 
-/* Where its data file is, and how large. */
-static void
+/* Has the control file left since it was read? */
+static bool
+is_gone(struct qf_loader *loader, const struct qf_msg *msg)
+{
+	const struct qf_dir *d = qf_queue_dir(loader->queue, msg->files.dir);
+	struct stat st;
+
+	return qf_io_stat(loader->io, d->control_fd, msg->files.name.p, &st,
+			  AT_SYMLINK_NOFOLLOW) != 0 && is_absence(errno);
+}
+
+/* Where its data file is, and how large. QF_E_GONE: delivered meanwhile. */
+static enum qf_code
 look_at_data(struct qf_loader *loader, struct qf_msg *msg)
 {
 	struct qf_files *files = &msg->files;
@@ -217,16 +235,23 @@ look_at_data(struct qf_loader *loader, struct qf_msg *msg)
 	if (msg->envelope.data_dir.p) {
 		dir = qf_queue_data_dir(loader->queue, files->dir, msg->envelope.data_dir);
 		if (dir == SIZE_MAX) {
-			qf_msg_find_detail(msg, QF_F_UNKNOWN_DIRECTORY, 0, 0, NULL);
-			return;
+			qf_msg_find(msg, QF_F_UNKNOWN_DIRECTORY, 0, 0);
+			return QF_OK;
 		}
 	}
 	files->data_path = data_path(loader, msg, dir);
 	if (!(loader->needs & QF_NEED_DATA))
-		return;
+		return QF_OK;
 	files->data_size = data_size(loader, msg, dir);
-	if (files->data_size < 0 && msg->bytes.n)
+	if (files->data_size != -1 || !msg->bytes.n)
+		return QF_OK;
+	/* The data file goes first when a message is done, and the control file with its lock after
+	   that: no reason to cry. */
+	if (is_gone(loader, msg))
+		return QF_E_GONE;
+	if (!files->have_busy || files->busy != QF_YES)
 		qf_msg_find(msg, QF_F_NO_DATA, 0, 0);
+	return QF_OK;
 }
 
 /*
@@ -246,7 +271,7 @@ finish_raw(struct qf_loader *loader, struct qf_msg *msg, struct qf_slice bytes,
 	if (msg->files.data_size < 0) {
 		code = qf_msg_interpret(msg, bytes, true, err);
 		if (code == QF_OK)
-			look_at_data(loader, msg);
+			code = look_at_data(loader, msg);
 	}
 	return code;
 }
@@ -299,12 +324,26 @@ qf_load(struct qf_loader *loader, size_t dir, const char *name, size_t n, unsign
 		find_unreadable(msg, failure);
 		return QF_OK;
 	}
-	if (loader->raw)
-		return finish_raw(loader, msg, bytes, err);
-	code = qf_msg_interpret(msg, bytes, !(loader->needs & QF_NEED_HEADERS), err);
-	if (code == QF_OK)
-		look_at_data(loader, msg);
-	return code;
+	if (loader->raw) {
+		code = finish_raw(loader, msg, bytes, err);
+	} else {
+		code = qf_msg_interpret(msg, bytes, !(loader->needs & QF_NEED_HEADERS), err);
+		if (code == QF_OK)
+			code = look_at_data(loader, msg);
+	}
+	return msg->nomem ? qf_err_nomem(err) : code;
+}
+
+bool *
+qf_load_flocks_seen(const struct qf_queue *queue)
+{
+	size_t n = qf_queue_ndirs(queue);
+	bool *sees = calloc(n ? n : 1, sizeof(*sees));
+
+	for (size_t i = 0; sees && i < n; i++)
+		if (!qf_queue_dir(queue, i)->trouble)
+			sees[i] = qf_locks_sees_flock(qf_queue_dir(queue, i)->control_fd);
+	return sees;
 }
 
 enum qf_code

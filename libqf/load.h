@@ -35,4 +35,8 @@ struct qf_loader {
 enum qf_code qf_load(struct qf_loader *loader, size_t dir, const char *name, size_t n,
 		     unsigned char type, uint64_t inode, struct qf_msg *msg, struct qf_err *err);
 
+/* For each directory of a queue whether a flock in it can be seen from here; the caller's. NULL
+   when memory is out. */
+bool *qf_load_flocks_seen(const struct qf_queue *queue);
+
 #endif

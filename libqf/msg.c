@@ -105,9 +105,11 @@ qf_msg_find_detail(struct qf_msg *msg, enum qf_finding finding, unsigned line, u
 				    .fate = qf_finding_type(finding)->fate,
 				    .line = line,
 				    .column = column};
-	if (detail)
+	if (detail) {
 		d->detail = qf_arena_copy(&msg->arena,
 					  (struct qf_slice){detail, strlen(detail)});
+		msg->nomem |= !d->detail.p;
+	}
 }
 
 void
@@ -118,13 +120,15 @@ qf_msg_find(struct qf_msg *msg, enum qf_finding finding, unsigned line, unsigned
 
 /* The value without the CRs that precede inner line ends. */
 static struct qf_slice
-drop_folded_cr(struct qf_arena *arena, struct qf_slice value)
+drop_folded_cr(struct qf_msg *msg, struct qf_slice value)
 {
-	char *copy = qf_arena_alloc(arena, value.n + 1);
+	char *copy = qf_arena_alloc(&msg->arena, value.n + 1);
 	size_t n = 0;
 
-	if (!copy)
+	if (!copy) {
+		msg->nomem = true;
 		return value;
+	}
 	for (size_t i = 0; i < value.n; i++)
 		if (value.p[i] != '\r' || i + 1 == value.n || value.p[i + 1] != '\n')
 			copy[n++] = value.p[i];
@@ -172,7 +176,7 @@ cut(struct qf_msg *msg, size_t counts[256], struct qf_err *err)
 			cap *= 2;
 		}
 		if (note.folded_crlf)
-			record.value = drop_folded_cr(&msg->arena, record.value);
+			record.value = drop_folded_cr(msg, record.value);
 		if (note.nul != SIZE_MAX && !after_end && note.nul < UINT32_MAX)
 			qf_msg_find(msg, QF_F_NUL_BYTE, record.line, (unsigned)note.nul + 1);
 		after_end |= record.letter == '.';
@@ -648,16 +652,18 @@ qf_msg_text(const struct qf_msg *msg)
 
 /* Origin: sendmail/headers.c, 8.14 on: 0xFF stands before 0x80-0x9F and 0xFF taken from mail. */
 static struct qf_slice
-undo_meta_quoting(struct qf_arena *arena, struct qf_slice value)
+undo_meta_quoting(struct qf_msg *msg, struct qf_slice value)
 {
 	char *copy;
 	size_t n = 0;
 
 	if (value.n == 0 || !memchr(value.p, 0xff, value.n))
 		return value;
-	copy = qf_arena_alloc(arena, value.n);
-	if (!copy)
+	copy = qf_arena_alloc(&msg->arena, value.n);
+	if (!copy) {
+		msg->nomem = true;
 		return value;
+	}
 	for (size_t i = 0; i < value.n; i++) {
 		if ((unsigned char)value.p[i] == 0xff && i + 1 < value.n)
 			i++;
@@ -675,7 +681,7 @@ qf_header_text(struct qf_msg *msg, const struct qf_header *header)
 		value.p++;
 		value.n--;
 	}
-	return undo_meta_quoting(&msg->arena, value);
+	return undo_meta_quoting(msg, value);
 }
 
 struct qf_slice

@@ -981,11 +981,14 @@ enum qf_change_kind {
 	QF_CHANGE_DUE,      /* as if never tried: eligible at the next run */
 	QF_CHANGE_REMOVE,   /* into the trash */
 	QF_CHANGE_PURGE,    /* destroyed */
+	QF_CHANGE_LAST_TRY, /* undo of due: the last try as it was */
 };
 
 struct qf_change {
 	enum qf_change_kind kind;
 	const char *reason; /* QF_CHANGE_HOLD */
+	int64_t last_try;   /* QF_CHANGE_LAST_TRY */
+	const char *undoes; /* the journal entry it takes back, or NULL */
 };
 
 /* Longest name of a journal entry with its NUL. */
@@ -1025,6 +1028,40 @@ enum qf_code qf_txn_new(struct qf_queue *queue, const struct qf_txn_options *opt
 void qf_txn_free(struct qf_txn *txn);
 void qf_txn_apply(struct qf_txn *txn, const struct qf_msg *msg, const struct qf_change *change,
 		  struct qf_outcome *outcome);
+
+/* Whether a change can be taken back. */
+enum qf_undo { QF_UNDO_POSSIBLE, QF_UNDO_DONE, QF_UNDO_IMPOSSIBLE };
+const char *qf_undo_name(enum qf_undo undo);
+
+/* One change as the journal has it. Strings live for the call; NULL for what is not there. */
+struct qf_journal_entry {
+	const char *entry, *user, *host, *command, *queue, *id, *file, *note;
+	const char *undoes;      /* the entry it took back */
+	const char *result;      /* NULL: interrupted, or under way */
+	const char *why;
+	const char *was_reason;
+	int64_t time, was_last_try;
+	size_t dir;              /* of the queue; SIZE_MAX where it is none of its directories */
+	enum qf_undo undo;
+	const char *undo_why;    /* why it is not possible */
+};
+
+/*
+ * qf_journal_read - all changes of a queue, oldest first: every host's, in all its directories.
+ * folder   that of --journal, or NULL for .qf/journal of each directory.
+ * take     false to stop. Lines that are no journal's are passed over and counted.
+ * Returns  QF_OK, also when there is no journal; QF_E_DENIED, QF_E_SYS, QF_E_NOMEM.
+ */
+enum qf_code qf_journal_read(struct qf_queue *queue, const char *folder,
+			     bool (*take)(void *ctx, const struct qf_journal_entry *entry),
+			     void *ctx, size_t *strange, struct qf_err *err);
+
+/*
+ * qf_txn_undo - take a change back, if that does no harm. Outcome as of qf_txn_apply(): SKIPPED
+ * with the reason where the message has gone on since.
+ */
+void qf_txn_undo(struct qf_txn *txn, const struct qf_journal_entry *entry,
+		 struct qf_outcome *outcome);
 
 #ifdef __cplusplus
 }

@@ -97,8 +97,8 @@ struct qf_scan {
 	bool nomem;
 	bool waiting;           /* the caller waits for head */
 	bool borrowed;          /* the caller has the message of slot head */
-	struct trouble *troubles;
-	size_t ntroubles;
+	struct trouble *troubles; /* room for one of each directory */
+	atomic_size_t ntroubles;  /* how many the lister has written */
 
 	pthread_t lister;
 	bool lister_started;
@@ -113,21 +113,12 @@ struct qf_scan {
 
 /* ------------------------------------------------------------------ the listing */
 
+/* The caller may be reading those that are there already. */
 static void
 add_trouble(struct qf_scan *scan, size_t dir, const struct qf_err *err)
 {
-	struct trouble *more;
-
-	pthread_mutex_lock(&scan->mutex);
-	more = realloc(scan->troubles, (scan->ntroubles + 1) * sizeof(*scan->troubles));
-	if (more) {
-		scan->troubles = more;
-		scan->troubles[scan->ntroubles].err = *err;
-		scan->troubles[scan->ntroubles++].dir = dir;
-	} else {
-		scan->nomem = true;
-	}
-	pthread_mutex_unlock(&scan->mutex);
+	scan->troubles[scan->ntroubles] = (struct trouble){.err = *err, .dir = dir};
+	scan->ntroubles++;
 }
 
 /* Is it a control file of the kinds asked for? Others are counted. */
@@ -288,7 +279,7 @@ process(struct qf_scan *scan, struct qf_loader *loader, void *worker, struct slo
 		seen->gone++;
 		return SLOT_SKIPPED;
 	}
-	if (code)
+	if (code || slot->msg->nomem)
 		goto nomem;
 	seen->messages++;
 	for (size_t i = 0; i < slot->msg->ndiagnostics; i++)
@@ -298,7 +289,7 @@ process(struct qf_scan *scan, struct qf_loader *loader, void *worker, struct slo
 		return SLOT_READY;
 	if (!scan->options.visit(worker, slot->msg, &slot->msg->text))
 		return SLOT_SKIPPED;
-	if (!slot->msg->text.failed)
+	if (!slot->msg->text.failed && !slot->msg->nomem)
 		return SLOT_READY;
 nomem:
 	pthread_mutex_lock(&scan->mutex);
@@ -444,18 +435,6 @@ processors(void)
 
 /* ------------------------------------------------------------------ the caller's side */
 
-static bool *
-flocks_seen(struct qf_queue *queue)
-{
-	size_t n = qf_queue_ndirs(queue);
-	bool *sees = calloc(n ? n : 1, sizeof(*sees));
-
-	for (size_t i = 0; sees && i < n; i++)
-		if (!qf_queue_dir(queue, i)->trouble)
-			sees[i] = qf_locks_sees_flock(qf_queue_dir(queue, i)->control_fd);
-	return sees;
-}
-
 enum qf_code
 qf_scan_new(struct qf_queue *queue, const struct qf_scan_options *options, struct qf_scan **out,
 	    struct qf_err *err)
@@ -481,8 +460,9 @@ qf_scan_new(struct qf_queue *queue, const struct qf_scan_options *options, struc
 	pthread_cond_init(&scan->listing, NULL);
 	scan->names = malloc(NAMES * sizeof(*scan->names));
 	scan->locks = qf_locks_new();
-	scan->sees_flock = flocks_seen(queue);
-	if (!scan->names || !scan->locks || !scan->sees_flock) {
+	scan->sees_flock = qf_load_flocks_seen(queue);
+	scan->troubles = calloc(qf_queue_ndirs(queue) + 1, sizeof(*scan->troubles));
+	if (!scan->names || !scan->locks || !scan->sees_flock || !scan->troubles) {
 		qf_scan_free(scan);
 		return qf_err_nomem(err);
 	}
@@ -538,6 +518,8 @@ qf_scan_next(struct qf_scan *scan, struct qf_msg **msg, struct qf_err *err)
 			code = qf_err_set(err, QF_E_INTERRUPTED, "scan", "interrupted");
 			break;
 		}
+		if (scan->stop)
+			break;
 		if (scan->head < scan->tail && slot->state == SLOT_SKIPPED) {
 			give_back(scan);
 			continue;
@@ -547,8 +529,8 @@ qf_scan_next(struct qf_scan *scan, struct qf_msg **msg, struct qf_err *err)
 			scan->borrowed = true;
 			break;
 		}
-		if (scan->stop || (scan->listed && scan->names_head == scan->names_tail &&
-				   scan->head == scan->tail))
+		if (scan->listed && scan->names_head == scan->names_tail &&
+		    scan->head == scan->tail)
 			break;
 		scan->waiting = true;
 		if (scan->options.cancel) {

@@ -286,6 +286,54 @@ Test(scan, operations_are_the_least_there_can_be, .init = set_up, .fini = tear_d
 	done(&only);
 }
 
+Test(scan, its_counts_end_it, .init = set_up, .fini = tear_down)
+{
+	struct qf_scan_options options = {.jobs = 1};
+	struct qf_queue *queue;
+	struct qf_scan_stats stats;
+	struct qf_scan *scan = NULL;
+	struct qf_msg *msg = NULL;
+
+	for (int i = 0; i < 40; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "qf%d", i);
+		put(name, SOUND);
+	}
+	queue = open_queue();
+	cr_assert_eq(qf_scan_new(queue, &options, &scan, NULL), QF_OK);
+	cr_assert_eq(qf_scan_next(scan, &msg, NULL), QF_OK);
+	cr_assert_not_null(msg);
+	/* Time for more to lie ready. */
+	usleep(100000);
+	qf_scan_stats(scan, &stats);
+	cr_assert_eq(qf_scan_next(scan, &msg, NULL), QF_OK);
+	cr_assert_null(msg);
+	qf_scan_free(scan);
+	qf_queue_free(queue);
+}
+
+/* sendmail removes the data file of what it is done with before the control file. */
+Test(scan, a_data_file_is_not_missed_in_delivery, .init = set_up, .fini = tear_down)
+{
+	struct only only;
+	pid_t pid;
+	size_t n;
+
+	put("qfA", SOUND);
+	pid = hold("qfA", 1);
+	only = scan_one(QF_NEED_DATA | QF_NEED_BUSY);
+	cr_assert_eq(qf_msg_files(only.msg)->data_size, -1);
+	qf_msg_diagnostics(only.msg, &n);
+	cr_assert_eq(n, 0);
+	done(&only);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	only = scan_one(QF_NEED_DATA | QF_NEED_BUSY);
+	cr_assert_eq(qf_msg_fate(only.msg), QF_FATE_EMPTY_MESSAGE);
+	done(&only);
+}
+
 /* Files that come, go and shrink under the scan: no error, no half message, no hang. */
 Test(scan, a_moving_queue, .init = set_up, .fini = tear_down, .timeout = 60)
 {

@@ -77,6 +77,7 @@ qf_work_begin(struct qf_work *work)
 {
 	const struct qf_envelope *env = qf_msg_envelope(work->msg);
 	struct qf_intent intent = {.entry = work->outcome->entry,
+				   .undoes = work->change->undoes,
 				   .msg = work->msg,
 				   .was_reason = env->quarantine,
 				   .was_last_try = env->last_try,
@@ -93,9 +94,8 @@ qf_work_begin(struct qf_work *work)
 	return qf_work_fail(work, code);
 }
 
-/* The message again, from the descriptor that is locked: what was scanned before is history. */
-static bool
-read_locked(struct qf_work *work)
+bool
+qf_work_read(struct qf_work *work)
 {
 	struct qf_buf bytes = {0};
 	enum qf_code code = QF_OK;
@@ -130,6 +130,17 @@ read_locked(struct qf_work *work)
 	return code ? qf_work_fail(work, code) : true;
 }
 
+void
+qf_work_finish(struct qf_work *work)
+{
+	/* The result is written while the lock is held: nobody changes the message in between. */
+	if (work->outcome->entry[0] && work->place->journal)
+		qf_journal_end(work->place->journal, work->outcome, work->txn->options.now, NULL);
+	qf_take_release(work->txn->io, &work->taken);
+	qf_msg_free(work->msg);
+	work->msg = NULL;
+}
+
 static bool
 carry_out(struct qf_work *work)
 {
@@ -144,6 +155,8 @@ carry_out(struct qf_work *work)
 		return qf_txn_remove(work);
 	case QF_CHANGE_PURGE:
 		return qf_txn_purge(work);
+	case QF_CHANGE_LAST_TRY:
+		return qf_txn_last_try(work);
 	}
 	return qf_work_end(work, QF_RESULT_FAILED, "no such change");
 }
@@ -174,13 +187,9 @@ qf_txn_apply(struct qf_txn *txn, const struct qf_msg *msg, const struct qf_chang
 		qf_work_fail(&work, code);
 		return;
 	}
-	if (read_locked(&work))
+	if (qf_work_read(&work))
 		carry_out(&work);
-	/* The result is written while the lock is held: nobody changes the message in between. */
-	if (outcome->entry[0] && work.place->journal)
-		qf_journal_end(work.place->journal, outcome, txn->options.now, NULL);
-	qf_take_release(txn->io, &work.taken);
-	qf_msg_free(work.msg);
+	qf_work_finish(&work);
 }
 
 /* ------------------------------------------------------------------ places */
@@ -234,19 +243,16 @@ open_place(struct qf_txn *txn, size_t dir, struct qf_err *err)
 	return code;
 }
 
-/* Who we are, for the journal: the user of the login session counts, not what su made of it. */
+/* Who we are, for the journal. */
 static void
 name_actor(struct qf_txn *txn)
 {
 	const struct qf_txn_options *options = &txn->options;
-	const char *login = getenv("SUDO_USER");
 	struct passwd *pw, entry;
 	char bytes[4096];
 
 	if (options->user)
 		snprintf(txn->user, sizeof(txn->user), "%s", options->user);
-	else if (login && *login)
-		snprintf(txn->user, sizeof(txn->user), "%s", login);
 	else if (getpwuid_r(geteuid(), &entry, bytes, sizeof(bytes), &pw) == 0 && pw)
 		snprintf(txn->user, sizeof(txn->user), "%s", pw->pw_name);
 	else

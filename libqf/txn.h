@@ -50,6 +50,8 @@ bool qf_work_end(struct qf_work *work, enum qf_result result, const char *why, .
 	__attribute__((format(printf, 3, 4)));
 /* The same from work->err. */
 bool qf_work_fail(struct qf_work *work, enum qf_code code);
+/* The message again, from the descriptor that is locked: what was scanned before is history. */
+bool qf_work_read(struct qf_work *work);
 /* Intent into the journal. Nothing in the queue may be changed before it returns true. */
 bool qf_work_begin(struct qf_work *work);
 
@@ -57,8 +59,14 @@ bool qf_work_begin(struct qf_work *work);
 bool qf_txn_hold(struct qf_work *work);
 bool qf_txn_release(struct qf_work *work);
 bool qf_txn_due(struct qf_work *work);
+bool qf_txn_last_try(struct qf_work *work);
 bool qf_txn_remove(struct qf_work *work);
 bool qf_txn_purge(struct qf_work *work);
+/* Back from the trash; work has neither a name nor a lock yet. */
+bool qf_txn_restore(struct qf_work *work, const char *entry);
+
+/* Result into the journal, lock given up. */
+void qf_work_finish(struct qf_work *work);
 
 /* Finish removals that were interrupted, take away staged files nobody works on, expire. */
 enum qf_code qf_txn_tidy(struct qf_txn *txn, size_t dir, struct qf_err *err);

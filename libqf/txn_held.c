@@ -200,3 +200,20 @@ qf_txn_due(struct qf_work *work)
 	qf_buf_release(&bytes);
 	return ok;
 }
+
+/* What due did, taken back: only while no queue run has tried the message since. */
+bool
+qf_txn_last_try(struct qf_work *work)
+{
+	struct qf_buf bytes = {0};
+	bool ok = false;
+
+	if (qf_msg_state(work->msg) != QF_STATE_QUEUED ||
+	    qf_msg_envelope(work->msg)->last_try != QF_TIME_NONE ||
+	    !qf_rewrite_last_try(work->msg, work->change->last_try, &bytes))
+		qf_work_end(work, QF_RESULT_SKIPPED, "it has been tried or changed since");
+	else if (is_sound(work) && qf_work_begin(work))
+		ok = replace(work, work->name, &bytes);
+	qf_buf_release(&bytes);
+	return ok;
+}

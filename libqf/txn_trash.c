@@ -186,8 +186,6 @@ qf_txn_purge(struct qf_work *work)
 	return true;
 }
 
-/* ------------------------------------------------------------------ tidying */
-
 /* Call for each name in a folder but . and .. */
 static enum qf_code
 each_name(struct qf_io *io, int folder, bool (*take)(void *ctx, const char *name), void *ctx,
@@ -213,13 +211,129 @@ each_name(struct qf_io *io, int folder, bool (*take)(void *ctx, const char *name
 	return failure ? qf_err_sys(err, failure, ".qf", "cannot list") : QF_OK;
 }
 
+/* ------------------------------------------------------------------ back from the trash */
+
+/* What of a message lies in a folder of the trash: the name of its control file. */
+struct contents {
+	char control[QF_NAME_MAX];
+	size_t names;
+};
+
+static bool
+note_control(void *ctx, const char *name)
+{
+	struct contents *contents = ctx;
+	size_t n = strlen(name);
+
+	contents->names++;
+	if (n < QF_NAME_MAX && qf_kind_is_control(qf_name_kind(name, n)))
+		memcpy(contents->control, name, n + 1);
+	return true;
+}
+
+/* Has the queue got a control file of this id (again)? */
+static bool
+in_queue(struct qf_io *io, const struct qf_dir *dir, const char *id)
+{
+	static const char *const prefixes[] = {"qf", "hf", "Qf"};
+	char name[QF_NAME_MAX + 2];
+	struct stat st;
+
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++) {
+		snprintf(name, sizeof(name), "%s%s", prefixes[i], id);
+		if (qf_io_stat(io, dir->control_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The way back: the folder becomes .part again, so that an interruption ends in the trash; the
+ * data file first, the control file last, for with it the message is in the queue.
+ */
+static bool
+move_back(struct qf_work *work, const char *entry, int folder)
+{
+	struct qf_io *io = work->txn->io;
+	char part[QF_ENTRY_MAX + sizeof(PART)], data[QF_NAME_MAX + 2];
+	int control = work->dir->control_fd, trash = work->place->trash;
+	int data_fd = satellite_dir(work->txn, index_of(work),
+				    qf_msg_envelope(work->msg)->data_dir, IN_DATA);
+
+	if (data_fd < 0)
+		return qf_work_end(work, QF_RESULT_SKIPPED,
+				   "the directory of its data file is none of this queue's");
+	snprintf(part, sizeof(part), "%s" PART, entry);
+	snprintf(data, sizeof(data), "df%s", work->id);
+	if (qf_io_rename_new(io, trash, entry, trash, part) != 0 || qf_io_fsync(io, trash) != 0)
+		return fail_here(work, "cannot open its entry in the trash");
+	if (move_if_there(io, folder, data, data_fd) != 0)
+		return fail_here(work, "cannot bring its data file back");
+	if (qf_io_rename_new(io, folder, work->name, control, work->name) != 0)
+		return fail_here(work, "cannot bring it back");
+	if (qf_io_fsync(io, control) != 0 || qf_io_fsync(io, folder) != 0)
+		return fail_here(work, "back in the queue, but not known to be on disk");
+	/* A transcript or a stale tf is not wanted back; it expires with the trash. */
+	if (qf_io_unlink(io, trash, part, AT_REMOVEDIR) != 0)
+		qf_io_rename_new(io, trash, part, trash, entry);
+	return true;
+}
+
+/* The folder of an entry is open, and its control file is locked and read. */
+static bool
+restore_locked(struct qf_work *work, const char *entry, int folder)
+{
+	char data[QF_NAME_MAX + 2];
+	struct stat st;
+	int data_fd = work->dir->data_fd;
+
+	snprintf(data, sizeof(data), "df%s", work->id);
+	if (in_queue(work->txn->io, work->dir, work->id))
+		return qf_work_end(work, QF_RESULT_SKIPPED, "the queue has a message of that id");
+	if (qf_io_stat(work->txn->io, data_fd, data, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return qf_work_end(work, QF_RESULT_SKIPPED,
+				   "the queue has a data file of that id; see qf orphans");
+	return qf_work_begin(work) && move_back(work, entry, folder);
+}
+
+bool
+qf_txn_restore(struct qf_work *work, const char *entry)
+{
+	struct contents contents = {0};
+	enum qf_code code;
+	int folder;
+	bool ok = false;
+
+	code = qf_home_folder(work->txn->io, work->place->trash, entry, false, &folder, &work->err);
+	if (code == QF_E_NOT_FOUND)
+		return qf_work_end(work, QF_RESULT_SKIPPED, "it is no longer in the trash");
+	if (code)
+		return qf_work_fail(work, code);
+	code = each_name(work->txn->io, folder, note_control, &contents, &work->err);
+	if (!code && !contents.control[0]) {
+		qf_work_end(work, QF_RESULT_SKIPPED, "the trash has no control file of it");
+	} else if (!code) {
+		memcpy(work->name, contents.control, sizeof(work->name));
+		memcpy(work->id, contents.control + 2, sizeof(work->id));
+		code = qf_take(work->txn->io, folder, work->name, work->place->kinds, &work->taken,
+			       &work->err);
+		if (!code && qf_work_read(work))
+			ok = restore_locked(work, entry, folder);
+	}
+	if (code)
+		qf_work_fail(work, code);
+	qf_io_close(work->txn->io, folder);
+	return ok;
+}
+
+/* ------------------------------------------------------------------ tidying */
+
 struct tidy {
 	struct qf_txn *txn;
 	struct qf_place *place;
 	size_t dir;
-	char control[QF_NAME_MAX]; /* of the folder in hand */
+	struct contents contents;  /* of the folder in hand */
 	int folder;
-	size_t names;
 };
 
 /* A staged file is somebody's as long as it is locked. */
@@ -234,18 +348,6 @@ tidy_staged(void *ctx, const char *name)
 		qf_io_unlink(tidy->txn->io, tidy->place->stage, name, 0);
 		qf_take_release(tidy->txn->io, &taken);
 	}
-	return true;
-}
-
-static bool
-note_control(void *ctx, const char *name)
-{
-	struct tidy *tidy = ctx;
-	size_t n = strlen(name);
-
-	tidy->names++;
-	if (n < QF_NAME_MAX && qf_kind_is_control(qf_name_kind(name, n)))
-		memcpy(tidy->control, name, n + 1);
 	return true;
 }
 
@@ -266,7 +368,7 @@ read_in_trash(const struct tidy *tidy)
 	struct qf_buf bytes = {0};
 	struct qf_io *io = tidy->txn->io;
 	ssize_t n = 1;
-	int fd = qf_io_open(io, tidy->folder, tidy->control, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	int fd = qf_io_open(io, tidy->folder, tidy->contents.control, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 
 	while (fd >= 0 && n > 0 && bytes.n <= QF_CONTROL_MAX) {
 		char *room = qf_buf_room(&bytes, 65536);
@@ -283,23 +385,6 @@ read_in_trash(const struct tidy *tidy)
 	return msg;
 }
 
-/* Has the queue got a control file of this id (again)? Then its data file is not ours to take. */
-static bool
-in_queue(const struct tidy *tidy, const char *id)
-{
-	static const char *const prefixes[] = {"qf", "hf", "Qf"};
-	char name[QF_NAME_MAX];
-	struct stat st;
-
-	for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++) {
-		snprintf(name, sizeof(name), "%s%s", prefixes[i], id);
-		if (qf_io_stat(tidy->txn->io, qf_queue_dir(tidy->txn->queue, tidy->dir)->control_fd,
-			       name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-			return true;
-	}
-	return false;
-}
-
 /* Finish a removal: steps 3 and 4. False where somebody is at it, or it cannot be done now. */
 static bool
 finish(struct tidy *tidy, const char *part)
@@ -311,14 +396,16 @@ finish(struct tidy *tidy, const char *part)
 	bool ok = false;
 
 	if (strlen(part) - strlen(PART) >= sizeof(entry) ||
-	    qf_take(io, tidy->folder, tidy->control, tidy->place->kinds, &taken, NULL))
+	    qf_take(io, tidy->folder, tidy->contents.control, tidy->place->kinds, &taken, NULL))
 		return false;
 	snprintf(entry, sizeof(entry), "%.*s", (int)(strlen(part) - strlen(PART)), part);
 	msg = read_in_trash(tidy);
 	if (msg)
-		ok = in_queue(tidy, tidy->control + 2) ||
+		/* A message of that id in the queue: then its data file is not ours to take. */
+		ok = in_queue(io, qf_queue_dir(tidy->txn->queue, tidy->dir),
+			      tidy->contents.control + 2) ||
 		     move_satellites(tidy->txn, tidy->dir, qf_msg_envelope(msg)->data_dir,
-				     tidy->control + 2, tidy->folder) == 0;
+				     tidy->contents.control + 2, tidy->folder) == 0;
 	if (ok)
 		ok = qf_io_rename_new(io, tidy->place->trash, part, tidy->place->trash, entry) == 0 &&
 		     qf_io_fsync(io, tidy->place->trash) == 0;
@@ -355,12 +442,11 @@ tidy_entry(void *ctx, const char *name)
 	if ((!part && !expired) ||
 	    qf_home_folder(io, tidy->place->trash, name, false, &tidy->folder, NULL))
 		return true;
-	tidy->control[0] = '\0';
-	tidy->names = 0;
-	if (part && !each_name(io, tidy->folder, note_control, tidy, NULL)) {
-		if (tidy->control[0])
+	tidy->contents = (struct contents){0};
+	if (part && !each_name(io, tidy->folder, note_control, &tidy->contents, NULL)) {
+		if (tidy->contents.control[0])
 			finish(tidy, name);
-		else if (tidy->names == 0 && qf_io_fstat(io, tidy->folder, &st) == 0 &&
+		else if (tidy->contents.names == 0 && qf_io_fstat(io, tidy->folder, &st) == 0 &&
 			 qf_time_between(st.st_mtime, (int64_t)time(NULL)) > EMPTY_GRACE)
 			qf_io_unlink(io, tidy->place->trash, name, AT_REMOVEDIR);
 	} else if (expired && !each_name(io, tidy->folder, unlink_name, tidy, NULL)) {

@@ -17,5 +17,10 @@ const struct command commands[] = {
 	 rm_options, true, rm_run},
 	{"due", "SELECTION", "make messages eligible at the next queue run", due_description,
 	 due_options, true, due_run},
+	{"undo", "[ENTRY...]", "take changes back", undo_description, undo_options, true, undo_run},
+	{"journal", "", "list the changes made", journal_description, journal_options, false,
+	 journal_run},
+	{"wait", "[SELECTION]", "until no message is in delivery, or a time-out", wait_description,
+	 wait_options, false, wait_run},
 	{.name = NULL},
 };

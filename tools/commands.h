@@ -34,4 +34,16 @@ extern const char rm_description[];
 extern const struct opt rm_options[];
 int rm_run(char **operands, size_t n);
 
+extern const char undo_description[];
+extern const struct opt undo_options[];
+int undo_run(char **operands, size_t n);
+
+extern const char journal_description[];
+extern const struct opt journal_options[];
+int journal_run(char **operands, size_t n);
+
+extern const char wait_description[];
+extern const struct opt wait_options[];
+int wait_run(char **operands, size_t n);
+
 #endif

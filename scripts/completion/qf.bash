@@ -9,7 +9,7 @@ _qf()
 	if [[ $cur == = ]]; then cur=; fi
 	if [[ $prev == = ]]; then prev=${COMP_WORDS[COMP_CWORD-2]}; fi
 	if ((COMP_CWORD == 1)); then
-		words="ls show shape hold release rm due help --help --version"
+		words="ls show shape hold release rm due undo journal wait help --help --version"
 	else
 		case $command:$prev in
 		ls:--format) words="table mailq mailq-verbose json csv ids ids0" ;;
@@ -149,6 +149,62 @@ _qf()
 		due:--jobs) return ;;
 		due:--max-ops) return ;;
 		due:--color) words="auto always never" ;;
+		undo:--note) return ;;
+		undo:--wait) return ;;
+		undo:--journal)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
+		undo:--format) words="table json" ;;
+		undo:--keep) return ;;
+		undo:--queue|undo:-Q)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
+		undo:--config|undo:-C)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
+		undo:--queue-return) return ;;
+		undo:--queue-warn) return ;;
+		undo:--min-queue-age) return ;;
+		undo:--now) return ;;
+		undo:--jobs) return ;;
+		undo:--max-ops) return ;;
+		undo:--color) words="auto always never" ;;
+		journal:--note) return ;;
+		journal:--wait) return ;;
+		journal:--journal)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
+		journal:--format) words="table json" ;;
+		journal:--keep) return ;;
+		journal:--queue|journal:-Q)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
+		journal:--config|journal:-C)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
+		journal:--queue-return) return ;;
+		journal:--queue-warn) return ;;
+		journal:--min-queue-age) return ;;
+		journal:--now) return ;;
+		journal:--jobs) return ;;
+		journal:--max-ops) return ;;
+		journal:--color) words="auto always never" ;;
+		wait:--for) words="idle empty" ;;
+		wait:--timeout) return ;;
+		wait:--format) words="table json" ;;
+		wait:--queue|wait:-Q)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
+		wait:--config|wait:-C)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
+		wait:--queue-return) return ;;
+		wait:--queue-warn) return ;;
+		wait:--min-queue-age) return ;;
+		wait:--now) return ;;
+		wait:--jobs) return ;;
+		wait:--max-ops) return ;;
+		wait:--color) words="auto always never" ;;
 		ls:*) words="--format= --sort= --limit= --columns= --by= --watch= --explain --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
 		show:*) words="--format= --part= --body-limit= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
 		shape:*) words="--format= --by= --senders --parents --min-subdomains= --buckets= --bucket-time= --linear --width= --top= --batch= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
@@ -156,6 +212,9 @@ _qf()
 		release:*) words="--yes --dry-run --note= --wait= --journal= --no-journal --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
 		rm:*) words="--purge --yes --dry-run --note= --wait= --journal= --no-journal --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
 		due:*) words="--yes --dry-run --note= --wait= --journal= --no-journal --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
+		undo:*) words="--yes --dry-run --note= --wait= --journal= --no-journal --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
+		journal:*) words="--yes --dry-run --note= --wait= --journal= --no-journal --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
+		wait:*) words="--for= --timeout= --format= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
 		esac
 	fi
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")

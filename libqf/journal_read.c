@@ -1,0 +1,285 @@
+/*
+ * journal_read - the journals of a queue, read back: lines of all hosts, put together into
+ * entries, oldest first, each with whether it can be taken back.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "err.h"
+#include "home.h"
+#include "layout.h"
+
+/* Of one journal file. */
+#define JOURNAL_MAX ((size_t)1 << 30)
+
+struct line {
+	const char *entry; /* within json */
+	json_t *json;
+	json_t *end;       /* the line that closes it, or NULL */
+	bool undone;
+};
+
+struct lines {
+	struct line *line;
+	size_t n, cap;
+	size_t strange;
+	bool nomem;
+};
+
+const char *
+qf_undo_name(enum qf_undo undo)
+{
+	static const char *const names[] = {
+		[QF_UNDO_POSSIBLE] = "possible",
+		[QF_UNDO_DONE] = "done",
+		[QF_UNDO_IMPOSSIBLE] = "impossible",
+	};
+
+	return names[undo];
+}
+
+static const char *
+text(const json_t *object, const char *key)
+{
+	return json_string_value(json_object_get(object, key));
+}
+
+static void
+take_line(struct lines *lines, json_t *json)
+{
+	const char *schema = text(json, "schema"), *entry = text(json, "entry");
+
+	if (!schema || strcmp(schema, "qf.journal/1") || !entry || !text(json, "step")) {
+		lines->strange++;
+		json_decref(json);
+		return;
+	}
+	if (lines->n == lines->cap) {
+		size_t cap = lines->cap ? lines->cap * 2 : 256;
+		struct line *more = realloc(lines->line, cap * sizeof(*more));
+
+		if (!more) {
+			lines->nomem = true;
+			json_decref(json);
+			return;
+		}
+		lines->line = more;
+		lines->cap = cap;
+	}
+	lines->line[lines->n++] = (struct line){.entry = entry, .json = json};
+}
+
+static void
+read_file(struct lines *lines, FILE *file)
+{
+	char *bytes = NULL;
+	size_t size = 0;
+	ssize_t n;
+
+	while ((n = getline(&bytes, &size, file)) > 0) {
+		json_t *json = json_loadb(bytes, (size_t)n, 0, NULL);
+
+		/* The last line of a host that lost power may be cut. */
+		if (json)
+			take_line(lines, json);
+		else
+			lines->strange++;
+	}
+	free(bytes);
+}
+
+/* All *.jsonl of a folder, whose descriptor is ours to close. */
+static enum qf_code
+read_folder(struct lines *lines, int folder, struct qf_err *err)
+{
+	DIR *dir = fdopendir(folder);
+	struct dirent *entry;
+	struct stat st;
+
+	if (!dir) {
+		enum qf_code code = qf_err_sys(err, errno, "journal", "cannot list");
+
+		close(folder);
+		return code;
+	}
+	while ((entry = readdir(dir))) {
+		size_t n = strlen(entry->d_name);
+		FILE *file;
+		int fd;
+
+		if (n < 7 || strcmp(entry->d_name + n - 6, ".jsonl"))
+			continue;
+		fd = openat(folder, entry->d_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+		file = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+				       (size_t)st.st_size <= JOURNAL_MAX
+			       ? fdopen(fd, "r")
+			       : NULL;
+		if (file) {
+			read_file(lines, file);
+			fclose(file);
+		} else if (fd >= 0) {
+			close(fd);
+		}
+	}
+	closedir(dir);
+	return QF_OK;
+}
+
+/* By entry, which begins with its time; of one entry the beginning first. */
+static int
+compare(const void *a, const void *b)
+{
+	const struct line *x = a, *y = b;
+	int order = strcmp(x->entry, y->entry);
+
+	return order ? order : strcmp(text(x->json, "step"), text(y->json, "step"));
+}
+
+static struct line *
+find_entry(struct lines *lines, const char *entry)
+{
+	struct line key = {.entry = entry, .json = NULL};
+
+	/* Entries are few beside what a change costs: no index. */
+	for (size_t i = 0; i < lines->n; i++)
+		if (strcmp(lines->line[i].entry, key.entry) == 0)
+			return &lines->line[i];
+	return NULL;
+}
+
+/* Beginnings keep their place, ends go to them, and what was taken back is marked. */
+static void
+join_lines(struct lines *lines)
+{
+	size_t kept = 0;
+
+	if (lines->n)
+		qsort(lines->line, lines->n, sizeof(*lines->line), compare);
+	for (size_t i = 0; i < lines->n; i++) {
+		struct line *line = &lines->line[i];
+
+		if (strcmp(text(line->json, "step"), "begin") == 0)
+			lines->line[kept++] = *line;
+		else if (kept && strcmp(lines->line[kept - 1].entry, line->entry) == 0 &&
+			 !lines->line[kept - 1].end)
+			lines->line[kept - 1].end = line->json;
+		else
+			json_decref(line->json);
+	}
+	lines->n = kept;
+	for (size_t i = 0; i < lines->n; i++) {
+		const char *undoes = text(lines->line[i].json, "undoes");
+		const char *result = text(lines->line[i].end, "result");
+		struct line *of = undoes && result && strcmp(result, "done") == 0
+					  ? find_entry(lines, undoes)
+					  : NULL;
+
+		if (of)
+			of->undone = true;
+	}
+}
+
+static size_t
+dir_of(struct qf_queue *queue, const char *path)
+{
+	for (size_t i = 0; path && i < qf_queue_ndirs(queue); i++)
+		if (strcmp(qf_queue_dir(queue, i)->path, path) == 0)
+			return i;
+	return SIZE_MAX;
+}
+
+/* Can it be taken back? What only the attempt can tell is found out then. */
+static void
+judge(struct qf_journal_entry *entry, const struct line *line)
+{
+	static const char *const undoable[] = {"rm", "hold", "release", "due"};
+	bool known = false;
+
+	for (size_t i = 0; i < sizeof(undoable) / sizeof(*undoable); i++)
+		known |= entry->command && strcmp(entry->command, undoable[i]) == 0;
+	entry->undo = QF_UNDO_IMPOSSIBLE;
+	if (line->undone)
+		entry->undo = QF_UNDO_DONE;
+	else if (!known || !entry->id)
+		entry->undo_why = "there is no way back from it";
+	else if (!entry->result || strcmp(entry->result, "done"))
+		entry->undo_why = "it was not done";
+	else
+		entry->undo = QF_UNDO_POSSIBLE;
+}
+
+static int64_t
+time_of(const json_t *object, const char *key)
+{
+	const char *value = text(object, key);
+	int64_t when;
+
+	return value && qf_time_parse((struct qf_slice){value, strlen(value)}, &when)
+		       ? when
+		       : QF_TIME_NONE;
+}
+
+enum qf_code
+qf_journal_read(struct qf_queue *queue, const char *folder,
+		bool (*take)(void *ctx, const struct qf_journal_entry *entry), void *ctx,
+		size_t *strange, struct qf_err *err)
+{
+	struct qf_io *io = qf_queue_io(queue);
+	struct lines lines = {0};
+	enum qf_code code = QF_OK;
+	bool more = true;
+	int fd;
+
+	if (folder) {
+		fd = qf_io_open(io, AT_FDCWD, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		code = fd < 0 ? qf_err_sys(err, errno, folder, "cannot open")
+			      : read_folder(&lines, fd, err);
+	}
+	for (size_t i = 0; !folder && i < qf_queue_ndirs(queue) && !code; i++) {
+		int home;
+
+		/* A queue that was never changed has none. */
+		if (qf_queue_dir(queue, i)->trouble ||
+		    qf_home_open(queue, i, false, &home, err) != QF_OK)
+			continue;
+		if (qf_home_folder(io, home, "journal", false, &fd, err) == QF_OK)
+			code = read_folder(&lines, fd, err);
+		qf_io_close(io, home);
+	}
+	join_lines(&lines);
+	for (size_t i = 0; i < lines.n; i++) {
+		const struct line *line = &lines.line[i];
+		struct qf_journal_entry entry = {
+			.entry = line->entry,
+			.user = text(line->json, "user"),
+			.host = text(line->json, "host"),
+			.command = text(line->json, "command"),
+			.queue = text(line->json, "queue"),
+			.id = text(line->json, "id"),
+			.file = text(line->json, "file"),
+			.note = text(line->json, "note"),
+			.undoes = text(line->json, "undoes"),
+			.result = text(line->end, "result"),
+			.why = text(line->end, "why"),
+			.was_reason = text(line->json, "was_reason"),
+			.time = time_of(line->json, "time"),
+			.was_last_try = time_of(line->json, "was_last_try"),
+			.dir = dir_of(queue, text(line->json, "queue")),
+		};
+
+		judge(&entry, line);
+		if (!code && more)
+			more = take(ctx, &entry);
+		json_decref(line->json);
+		json_decref(line->end);
+	}
+	free(lines.line);
+	if (strange)
+		*strange = lines.strange;
+	return !code && lines.nomem ? qf_err_nomem(err) : code;
+}

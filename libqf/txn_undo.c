@@ -1,0 +1,90 @@
+/*
+ * txn_undo - changes taken back: each by the change that is its opposite, under the same rules.
+ */
+#include <string.h>
+
+#include "err.h"
+#include "layout.h"
+#include "txn.h"
+
+struct turn {
+	struct qf_txn *txn;
+	const struct qf_change *change;
+	struct qf_outcome *outcome;
+	const char *file; /* the control file has to have this prefix now */
+	bool found;
+};
+
+static bool
+apply(void *ctx, struct qf_msg *msg)
+{
+	struct turn *turn = ctx;
+
+	if (strncmp(qf_msg_files(msg)->name.p, turn->file, 2) == 0) {
+		turn->found = true;
+		qf_txn_apply(turn->txn, msg, turn->change, turn->outcome);
+	}
+	return !turn->found;
+}
+
+/* The message as the change left it, if it still is there, gets the opposite change. */
+static void
+apply_opposite(struct qf_txn *txn, const struct qf_journal_entry *entry, const char *prefix,
+	       const struct qf_change *change, struct qf_outcome *outcome)
+{
+	struct turn turn = {.txn = txn, .change = change, .outcome = outcome, .file = prefix};
+
+	qf_queue_find(txn->queue, entry->id, 0, apply, &turn, NULL);
+	if (turn.found)
+		return;
+	outcome->result = QF_RESULT_SKIPPED;
+	snprintf(outcome->why, sizeof(outcome->why), "the message has gone on since: no %s%s",
+		 prefix, entry->id);
+}
+
+static void
+restore(struct qf_txn *txn, const struct qf_journal_entry *entry, struct qf_outcome *outcome)
+{
+	const struct qf_change change = {.kind = QF_CHANGE_REMOVE, .undoes = entry->entry};
+	struct qf_work work = {.txn = txn,
+			       .taken = {.fd = -1},
+			       .change = &change,
+			       .outcome = outcome};
+
+	if (entry->dir == SIZE_MAX || !txn->places[entry->dir].ready) {
+		qf_work_end(&work, QF_RESULT_SKIPPED, "its directory is none of this queue's");
+		return;
+	}
+	work.place = &txn->places[entry->dir];
+	work.dir = qf_queue_dir(txn->queue, entry->dir);
+	qf_txn_restore(&work, entry->entry);
+	qf_work_finish(&work);
+}
+
+void
+qf_txn_undo(struct qf_txn *txn, const struct qf_journal_entry *entry, struct qf_outcome *outcome)
+{
+	struct qf_change change = {.undoes = entry->entry};
+
+	*outcome = (struct qf_outcome){.result = QF_RESULT_DONE};
+	if (entry->undo != QF_UNDO_POSSIBLE) {
+		outcome->result = QF_RESULT_SKIPPED;
+		snprintf(outcome->why, sizeof(outcome->why), "%s",
+			 entry->undo_why ? entry->undo_why : "taken back already");
+		return;
+	}
+	if (strcmp(entry->command, "rm") == 0) {
+		restore(txn, entry, outcome);
+	} else if (strcmp(entry->command, "hold") == 0) {
+		change.kind = QF_CHANGE_RELEASE;
+		apply_opposite(txn, entry, "hf", &change, outcome);
+	} else if (strcmp(entry->command, "release") == 0) {
+		change.kind = QF_CHANGE_HOLD;
+		change.reason = entry->was_reason ? entry->was_reason : "";
+		apply_opposite(txn, entry, "qf", &change, outcome);
+	} else {
+		change.kind = QF_CHANGE_LAST_TRY;
+		change.last_try = entry->was_last_try;
+		apply_opposite(txn, entry, "qf", &change, outcome);
+	}
+}

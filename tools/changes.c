@@ -1,0 +1,155 @@
+/*
+ * changes - what commands that change a queue have in common.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "changes.h"
+#include "out.h"
+#include "say.h"
+#include "status.h"
+#include "term.h"
+
+static const char *const format_words[] = {"table", "json", NULL};
+static struct changes_options given = {.keep = 7 * 86400};
+static int format;
+
+const struct opt changes_rows[] = {
+	{OPT_FLAG, "yes", 0, &given.yes, NULL, "do not ask (a filter needs it off a terminal)",
+	 NULL},
+	{OPT_FLAG, "dry-run", 'n', &given.dry_run, NULL, "show what would be done, do nothing",
+	 NULL},
+	{OPT_STRING, "note", 0, &given.note, "TEXT", "why, for the journal", NULL},
+	{OPT_SPAN, "wait", 0, &given.wait, "TIME", "wait so long for messages in delivery", NULL},
+	{OPT_STRING, "journal", 0, &given.journal, "DIR",
+	 "folder of the journal (default: $QF_STATE, else .qf/journal)", NULL},
+	{OPT_FLAG, "no-journal", 0, &given.no_journal, NULL, "work without a journal, and undo",
+	 NULL},
+	{OPT_WORD, "format", 0, &format, "FORMAT", "table (text) or json", format_words},
+	{OPT_SPAN, "keep", 0, &given.keep, "TIME", "how long the trash keeps messages (7d)", NULL},
+	{.kind = OPT_END},
+};
+
+const struct changes_options *
+changes_given(void)
+{
+	given.json = format == 1;
+	return &given;
+}
+
+const char *
+changes_journal(void)
+{
+	const char *state = getenv("QF_STATE");
+
+	return given.journal ? given.journal : state && *state ? state : NULL;
+}
+
+struct qf_txn_options
+changes_txn_options(const char *command, const struct source *source)
+{
+	const char *login = getenv("SUDO_USER");
+
+	/* Who it was counts, not what sudo made of them. */
+	return (struct qf_txn_options){.command = command,
+				       .note = given.note,
+				       .user = login && *login ? login : NULL,
+				       .journal = changes_journal(),
+				       .no_journal = given.no_journal,
+				       .keep = given.keep,
+				       .now = source->now};
+}
+
+static void
+put_json(const struct tally *tally, const char *id, const char *queue,
+	 const struct qf_outcome *outcome)
+{
+	struct qf_buf line = {0};
+	struct qf_json json = {.out = &line};
+
+	qf_json_open(&json, '{');
+	qf_json_key(&json, "schema");
+	qf_json_string(&json, "qf.action/1");
+	qf_json_key(&json, "command");
+	qf_json_string(&json, tally->command);
+	qf_json_key(&json, "id");
+	qf_json_string(&json, id);
+	qf_json_key(&json, "queue");
+	qf_json_string(&json, queue);
+	qf_json_key(&json, "result");
+	qf_json_string(&json, qf_result_name(outcome->result));
+	qf_json_key(&json, "why");
+	qf_json_string(&json, outcome->why[0] ? outcome->why : NULL);
+	qf_json_key(&json, "entry");
+	qf_json_string(&json, outcome->entry[0] ? outcome->entry : NULL);
+	qf_json_close(&json, '}');
+	qf_buf_addc(&line, '\n');
+	out_add(line.p, line.n);
+	qf_buf_release(&line);
+}
+
+void
+tally_add(struct tally *tally, const char *id, const char *queue,
+	  const struct qf_outcome *outcome)
+{
+	bool good = outcome->result == QF_RESULT_DONE || outcome->result == QF_RESULT_PLANNED;
+	struct qf_buf line = {0};
+
+	tally->counts[outcome->result]++;
+	if (format == 1) {
+		put_json(tally, id, queue, outcome);
+	} else if (good) {
+		qf_escape_terminal(&line, (struct qf_slice){id, strlen(id)}, term_utf8());
+		qf_buf_addf(&line, " %s%s%s\n", qf_result_name(outcome->result),
+			    outcome->why[0] ? ": " : "", outcome->why);
+		out_add(line.p, line.n);
+	}
+	if (!good)
+		say_error("%s: %s: %s", id, qf_result_name(outcome->result), outcome->why);
+	qf_buf_release(&line);
+}
+
+void
+tally_put(const struct tally *tally)
+{
+	struct qf_buf line = {0};
+	struct qf_json json = {.out = &line};
+	size_t sum = 0;
+
+	for (size_t i = 0; i < QF_RESULT_COUNT; i++)
+		sum += tally->counts[i];
+	if (format == 1) {
+		qf_json_open(&json, '{');
+		qf_json_key(&json, "schema");
+		qf_json_string(&json, "qf.tally/1");
+		qf_json_key(&json, "command");
+		qf_json_string(&json, tally->command);
+		qf_json_key(&json, "selected");
+		qf_json_int(&json, (int64_t)sum);
+		for (size_t i = 0; i < QF_RESULT_COUNT; i++) {
+			qf_json_key(&json, qf_result_name((enum qf_result)i));
+			qf_json_int(&json, (int64_t)tally->counts[i]);
+		}
+		qf_json_close(&json, '}');
+		qf_buf_addc(&line, '\n');
+		out_add(line.p, line.n);
+	} else {
+		for (size_t i = 0; i < QF_RESULT_COUNT; i++)
+			if (tally->counts[i])
+				qf_buf_addf(&line, "%s%zu %s", line.n ? ", " : "",
+					    tally->counts[i], qf_result_name((enum qf_result)i));
+		say_note("%zu selected%s%.*s", sum, line.n ? ": " : "", (int)line.n,
+			 line.p ? line.p : "");
+	}
+	qf_buf_release(&line);
+}
+
+int
+tally_status(const struct tally *tally)
+{
+	if (tally->counts[QF_RESULT_BUSY] || tally->counts[QF_RESULT_CHANGED] ||
+	    tally->counts[QF_RESULT_DENIED] || tally->counts[QF_RESULT_FAILED])
+		return STATUS_INCOMPLETE;
+	return tally->counts[QF_RESULT_GONE] ? STATUS_FINDINGS : STATUS_OK;
+}

@@ -1,0 +1,41 @@
+/*
+ * changes - what commands that change a queue have in common: options, results, the tally.
+ */
+#ifndef QF_TOOLS_CHANGES_H
+#define QF_TOOLS_CHANGES_H
+
+#include "opt.h"
+#include "source.h"
+
+extern const struct opt changes_rows[];
+#define CHANGES_BLOCK                                                                              \
+	{                                                                                          \
+		.kind = OPT_BLOCK, .target = (void *)changes_rows, .help = "Options of changes:"   \
+	}
+
+/* What was given on the command line. */
+struct changes_options {
+	bool yes, dry_run, no_journal, json;
+	const char *note, *journal;
+	int64_t keep, wait;
+};
+const struct changes_options *changes_given(void);
+/* The folder of the journal: --journal, $QF_STATE; NULL for each queue directory's own. */
+const char *changes_journal(void);
+/* Options for qf_txn_new(). */
+struct qf_txn_options changes_txn_options(const char *command, const struct source *source);
+
+/* Results counted; writing is one thread's at a time. */
+struct tally {
+	const char *command;
+	size_t counts[QF_RESULT_COUNT];
+};
+/* One message's result: a line, or a qf.action/1 object; what was not done is named. */
+void tally_add(struct tally *tally, const char *id, const char *queue,
+	       const struct qf_outcome *outcome);
+/* The last line, or the qf.tally/1 object. */
+void tally_put(const struct tally *tally);
+/* Exit status of the results alone: 2 for what was left out, 1 for what was not there. */
+int tally_status(const struct tally *tally);
+
+#endif

@@ -1,0 +1,212 @@
+/*
+ * undo - journal: what was changed; undo: take it back.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "changes.h"
+#include "commands.h"
+#include "out.h"
+#include "say.h"
+#include "source.h"
+#include "status.h"
+#include "table.h"
+#include "term.h"
+
+const struct opt undo_options[] = {CHANGES_BLOCK, SOURCE_BLOCK, {.kind = OPT_END}};
+const struct opt journal_options[] = {CHANGES_BLOCK, SOURCE_BLOCK, {.kind = OPT_END}};
+
+const char undo_description[] =
+	"Take changes back: those of the entries given (qf journal lists them), else the last one\n"
+	"that can be. It is done only where it does no harm; otherwise it says why not. Changes of\n"
+	"every host that uses the queue are in its journal, and any of them can take them back.";
+const char journal_description[] =
+	"List the changes made to a queue, oldest first: when, by whom, from which host, what, why,\n"
+	"with which result, and whether it can be taken back.";
+
+static void
+put_json(const struct qf_journal_entry *e)
+{
+	struct qf_buf line = {0};
+	struct qf_json json = {.out = &line};
+	const struct {
+		const char *key, *value;
+	} members[] = {
+		{"user", e->user}, {"host", e->host},     {"command", e->command},
+		{"queue", e->queue}, {"id", e->id},       {"note", e->note},
+		{"result", e->result}, {"undo", qf_undo_name(e->undo)},
+		{"why", e->why ? e->why : e->undo_why},
+	};
+
+	qf_json_open(&json, '{');
+	qf_json_key(&json, "schema");
+	qf_json_string(&json, "qf.journal/1");
+	qf_json_key(&json, "entry");
+	qf_json_string(&json, e->entry);
+	qf_json_key(&json, "time");
+	qf_json_time(&json, e->time);
+	for (size_t i = 0; i < sizeof(members) / sizeof(*members); i++) {
+		qf_json_key(&json, members[i].key);
+		qf_json_string(&json, members[i].value);
+	}
+	qf_json_close(&json, '}');
+	qf_buf_addc(&line, '\n');
+	out_add(line.p, line.n);
+	qf_buf_release(&line);
+}
+
+static void
+put_cell(struct qf_buf *line, const char *text)
+{
+	if (!text)
+		return;
+	if (line->n)
+		qf_buf_addc(line, ' ');
+	table_cell((struct qf_slice){text, strlen(text)}, 0, false, term_utf8(), line);
+}
+
+static bool
+list_entry(void *ctx, const struct qf_journal_entry *e)
+{
+	struct qf_buf line = {0};
+
+	(void)ctx;
+	if (changes_given()->json) {
+		put_json(e);
+		return !out_failed();
+	}
+	put_cell(&line, e->entry);
+	put_cell(&line, e->user);
+	put_cell(&line, e->command);
+	put_cell(&line, e->id);
+	put_cell(&line, e->result ? e->result : "interrupted");
+	qf_buf_addf(&line, " (undo: %s)", qf_undo_name(e->undo));
+	put_cell(&line, e->note);
+	qf_buf_addc(&line, '\n');
+	out_add(line.p, line.n);
+	qf_buf_release(&line);
+	return !out_failed();
+}
+
+static void
+say_strange(size_t strange)
+{
+	if (strange)
+		say_note("%zu %s of the journal cannot be read", strange,
+			 strange == 1 ? "line" : "lines");
+}
+
+int
+journal_run(char **operands, size_t n)
+{
+	struct source source = {0};
+	struct qf_err err;
+	size_t strange = 0;
+	int status;
+
+	(void)operands;
+	if (n) {
+		say_error("%s: takes no arguments", operands[0]);
+		return STATUS_USAGE;
+	}
+	status = source_open(&source);
+	if (!status && qf_journal_read(source.queue, changes_journal(), list_entry, NULL, &strange,
+				       &err))
+		status = say_failure(&err);
+	say_strange(strange);
+	source_close(&source);
+	return out_finish(status);
+}
+
+/* Undo in two readings: the first finds the last entry that can be taken back. */
+struct undo {
+	struct source source;
+	struct qf_txn *txn;
+	struct tally tally;
+	char last[QF_ENTRY_MAX];
+	const char *wanted;
+	bool found;
+};
+
+static bool
+note_last(void *ctx, const struct qf_journal_entry *e)
+{
+	struct undo *undo = ctx;
+
+	if (e->undo == QF_UNDO_POSSIBLE)
+		snprintf(undo->last, sizeof(undo->last), "%s", e->entry);
+	return true;
+}
+
+static bool
+take_back(void *ctx, const struct qf_journal_entry *e)
+{
+	struct undo *undo = ctx;
+	struct qf_outcome outcome = {.result = QF_RESULT_PLANNED};
+
+	if (strcmp(e->entry, undo->wanted))
+		return true;
+	undo->found = true;
+	if (changes_given()->dry_run && e->undo != QF_UNDO_POSSIBLE)
+		outcome.result = QF_RESULT_SKIPPED;
+	else if (!changes_given()->dry_run)
+		qf_txn_undo(undo->txn, e, &outcome);
+	tally_add(&undo->tally, e->id ? e->id : "?", e->queue, &outcome);
+	return false;
+}
+
+static int
+undo_entry(struct undo *undo, const char *entry)
+{
+	struct qf_err err;
+
+	undo->wanted = entry;
+	undo->found = false;
+	if (qf_journal_read(undo->source.queue, changes_journal(), take_back, undo, NULL, &err))
+		return say_failure(&err);
+	if (undo->found)
+		return STATUS_OK;
+	say_error("%s: no such entry in the journal", entry);
+	return STATUS_FINDINGS;
+}
+
+int
+undo_run(char **operands, size_t n)
+{
+	struct undo undo = {.tally = {.command = "undo"}};
+	struct qf_txn_options options;
+	struct qf_err err;
+	char *last = undo.last;
+	int status = source_open(&undo.source), one;
+
+	if (!status && n == 0) {
+		if (qf_journal_read(undo.source.queue, changes_journal(), note_last, &undo, NULL,
+				    &err))
+			status = say_failure(&err);
+		operands = &last;
+		n = 1;
+		if (!status && !*last) {
+			say_error("the journal has nothing that can be taken back");
+			status = STATUS_FINDINGS;
+		}
+	}
+	options = changes_txn_options("undo", &undo.source);
+	if (!status && !changes_given()->dry_run &&
+	    qf_txn_new(undo.source.queue, &options, &undo.txn, &err))
+		status = say_failure(&err);
+	if (!status) {
+		for (size_t i = 0; i < n && status < STATUS_USAGE; i++) {
+			one = undo_entry(&undo, operands[i]);
+			status = one > status ? one : status;
+		}
+		tally_put(&undo.tally);
+		one = tally_status(&undo.tally);
+		/* What could not be taken back is not done, however good the reason. */
+		if (!one && undo.tally.counts[QF_RESULT_SKIPPED])
+			one = STATUS_INCOMPLETE;
+		status = one > status ? one : status;
+	}
+	qf_txn_free(undo.txn);
+	source_close(&undo.source);
+	return out_finish(status);
+}
