@@ -8,9 +8,10 @@
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-	static const char *const names[] = {"QueueDirectory", "Timeout.queuereturn",
-					    "Timeout.queuewarn.urgent", "MinQueueAge", "SuperSafe",
-					    "PrivacyOptions", "QueueFileMode", "TrustedUser"};
+	static const char *const names[] = {
+		"QueueDirectory", "Timeout.queuereturn", "Timeout.queuewarn.urgent",
+		"MinQueueAge",	  "SuperSafe",		 "PrivacyOptions",
+		"QueueFileMode",  "TrustedUser"};
 	struct qf_cf *cf = NULL;
 	struct qf_err err = {0};
 	enum qf_code code = qf_cf_parse(fuzz_slice(data, n), "fuzz.cf", &cf, &err);
