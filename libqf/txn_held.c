@@ -13,8 +13,9 @@
  *	         2. qf without the reason, over qf
  *	due      1. qf with K0, over qf
  *
- * So qf and hf are never there together, and between two steps the message is held. The directory
- * is synced after each step, since a power cut may drop what was not.
+ * So qf and hf are never there together, and between two steps the message is held: a qf with a
+ * reason, which hold and release take for what it is. The directory is synced after each step,
+ * since a power cut may drop what was not.
  */
 #include <errno.h>
 #include <string.h>
@@ -163,20 +164,28 @@ qf_txn_hold(struct qf_work *work)
 	return ok;
 }
 
+/* A qf with a reason: a hold or release was interrupted, or sendmail's queue run will rename it. */
+static bool
+is_half_held(const struct qf_work *work)
+{
+	return qf_msg_state(work->msg) == QF_STATE_QUEUED &&
+	       qf_msg_envelope(work->msg)->quarantine.p != NULL;
+}
+
 bool
 qf_txn_release(struct qf_work *work)
 {
+	bool half = is_half_held(work), ok;
 	struct qf_buf bytes = {0};
 	char queued[QF_NAME_MAX];
-	bool ok;
 
-	if (qf_msg_state(work->msg) != QF_STATE_HELD)
+	if (qf_msg_state(work->msg) != QF_STATE_HELD && !half)
 		return qf_work_end(work, QF_RESULT_SKIPPED, "not held");
-	if (!is_sound(work) || !is_alone(work, "qf") || !qf_work_begin(work))
+	if (!is_sound(work) || !is_alone(work, half ? "hf" : "qf") || !qf_work_begin(work))
 		return false;
 	other_name(work, "qf", queued);
 	qf_rewrite_release(work->msg, &bytes);
-	ok = change_kind(work, work->name, queued) && replace(work, queued, &bytes);
+	ok = (half || change_kind(work, work->name, queued)) && replace(work, queued, &bytes);
 	qf_buf_release(&bytes);
 	return ok;
 }
@@ -190,6 +199,8 @@ qf_txn_due(struct qf_work *work)
 	if (qf_msg_state(work->msg) != QF_STATE_QUEUED)
 		return qf_work_end(work, QF_RESULT_SKIPPED, "%s: no queue run takes it",
 				   qf_state_name(qf_msg_state(work->msg)));
+	if (is_half_held(work))
+		return qf_work_end(work, QF_RESULT_SKIPPED, "held: no queue run takes it");
 	if (!is_sound(work))
 		return false;
 	if (qf_msg_envelope(work->msg)->last_try == QF_TIME_NONE ||

@@ -5,6 +5,10 @@
  *         2. the control file goes there: from here on the message is out of the queue
  *         3. the data file follows, then what else bears the id (transcript, stale tf)
  *         4. ENTRY.part becomes ENTRY
+ * purge   1. the control file goes to .qf/stage/ENTRY+NAME: from here on the message is out
+ *         2. the data file and what else bears the id are removed, and that is synced
+ *         3. the control file is removed
+ * Of a purge that was interrupted the staged control file tells what is still to be removed.
  * The control file leaves first: sendmail delivers one whose data file is gone as a message
  * with an empty body, while a lone data file does nothing. A folder still called .part says that
  * it is not finished; the next change finishes it, unless the lock on its control file tells that
@@ -23,6 +27,8 @@
 #include "txn.h"
 
 #define PART ".part"
+/* Between the entry and the name of a control file that is being purged; in neither of them. */
+#define PURGED '+'
 /* An empty folder younger than this may be one that a removal has just made. */
 #define EMPTY_GRACE 3600
 
@@ -140,6 +146,25 @@ move_message(struct qf_work *work, const char *part, int folder)
 	return true;
 }
 
+/* Another control file of the same id needs the data file as well. */
+static bool
+is_only_one(struct qf_work *work)
+{
+	static const char *const prefixes[] = {"qf", "hf", "Qf"};
+	char name[QF_NAME_MAX];
+	struct stat st;
+
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++) {
+		snprintf(name, sizeof(name), "%s%s", prefixes[i], work->id);
+		if (strcmp(name, work->name) != 0 &&
+		    qf_io_stat(work->txn->io, work->dir->control_fd, name, &st,
+			       AT_SYMLINK_NOFOLLOW) == 0)
+			return qf_work_end(work, QF_RESULT_SKIPPED,
+					   "%s is there too; see qf orphans", name);
+	}
+	return true;
+}
+
 bool
 qf_txn_remove(struct qf_work *work)
 {
@@ -149,7 +174,7 @@ qf_txn_remove(struct qf_work *work)
 	int folder;
 	bool ok;
 
-	if (!qf_work_begin(work))
+	if (!is_only_one(work) || !qf_work_begin(work))
 		return false;
 	snprintf(part, sizeof(part), "%s" PART, work->outcome->entry);
 	code = qf_home_folder(io, work->place->trash, part, true, &folder, &work->err);
@@ -162,27 +187,47 @@ qf_txn_remove(struct qf_work *work)
 	return ok;
 }
 
+/* Unlink what bears the id beside the control file; all of it is off the disk at the end. */
+static int
+remove_satellites(struct qf_txn *txn, size_t dir, struct qf_slice data_dir, const char *id)
+{
+	char name[QF_NAME_MAX + 2];
+
+	for (size_t i = 0; i < sizeof(satellites) / sizeof(*satellites); i++) {
+		int fd = satellite_dir(txn, dir, data_dir, satellites[i].where);
+
+		snprintf(name, sizeof(name), "%s%s", satellites[i].prefix, id);
+		if (fd < 0)
+			continue;
+		if (qf_io_unlink(txn->io, fd, name, 0) != 0) {
+			if (errno != ENOENT)
+				return -1;
+		} else if (qf_io_fsync(txn->io, fd) != 0) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
 bool
 qf_txn_purge(struct qf_work *work)
 {
 	struct qf_io *io = work->txn->io;
-	char name[QF_NAME_MAX + 2];
+	int control = work->dir->control_fd, stage = work->place->stage;
+	char staged[QF_ENTRY_MAX + QF_NAME_MAX + 1];
 
-	if (!qf_work_begin(work))
+	if (!is_only_one(work) || !qf_work_begin(work))
 		return false;
-	if (qf_io_unlink(io, work->dir->control_fd, work->name, 0) != 0)
+	snprintf(staged, sizeof(staged), "%s%c%s", work->outcome->entry, PURGED, work->name);
+	if (qf_io_rename_new(io, control, work->name, stage, staged) != 0)
 		return fail_here(work, "cannot remove it");
-	if (qf_io_fsync(io, work->dir->control_fd) != 0)
+	if (qf_io_fsync(io, stage) != 0 || qf_io_fsync(io, control) != 0)
 		return fail_here(work, "removed, but not known to be on disk: cannot sync");
-	for (size_t i = 0; i < sizeof(satellites) / sizeof(*satellites); i++) {
-		int dir = satellite_dir(work->txn, index_of(work),
-					qf_msg_envelope(work->msg)->data_dir,
-					satellites[i].where);
-
-		snprintf(name, sizeof(name), "%s%s", satellites[i].prefix, work->id);
-		if (dir >= 0 && qf_io_unlink(io, dir, name, 0) != 0 && errno != ENOENT)
-			return fail_here(work, "removed, but its data file is still there");
-	}
+	if (remove_satellites(work->txn, index_of(work), qf_msg_envelope(work->msg)->data_dir,
+			      work->id) != 0)
+		return fail_here(work, "out of the queue, but its data file is still there");
+	if (qf_io_unlink(io, stage, staged, 0) != 0)
+		return fail_here(work, "out of the queue, but its control file is still staged");
 	return true;
 }
 
@@ -336,21 +381,6 @@ struct tidy {
 	int folder;
 };
 
-/* A staged file is somebody's as long as it is locked. */
-static bool
-tidy_staged(void *ctx, const char *name)
-{
-	struct tidy *tidy = ctx;
-	struct qf_taken taken;
-
-	if (qf_take(tidy->txn->io, tidy->place->stage, name, tidy->place->kinds, &taken, NULL) ==
-	    QF_OK) {
-		qf_io_unlink(tidy->txn->io, tidy->place->stage, name, 0);
-		qf_take_release(tidy->txn->io, &taken);
-	}
-	return true;
-}
-
 static bool
 unlink_name(void *ctx, const char *name)
 {
@@ -360,15 +390,14 @@ unlink_name(void *ctx, const char *name)
 	return true;
 }
 
-/* The data directory that a control file in the trash names; absent for its own. */
+/* A control file in a folder of ours, for the data directory that it names. */
 static struct qf_msg *
-read_in_trash(const struct tidy *tidy)
+read_control(struct qf_io *io, int folder, const char *name)
 {
 	struct qf_msg *msg = NULL;
 	struct qf_buf bytes = {0};
-	struct qf_io *io = tidy->txn->io;
 	ssize_t n = 1;
-	int fd = qf_io_open(io, tidy->folder, tidy->contents.control, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	int fd = qf_io_open(io, folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 
 	while (fd >= 0 && n > 0 && bytes.n <= QF_CONTROL_MAX) {
 		char *room = qf_buf_room(&bytes, 65536);
@@ -385,6 +414,40 @@ read_in_trash(const struct tidy *tidy)
 	return msg;
 }
 
+/* Step 2 of a purge; the control file is staged under this name. */
+static bool
+finish_purge(struct tidy *tidy, const char *staged)
+{
+	const char *name = strchr(staged, PURGED) + 1;
+	struct qf_msg *msg;
+	bool ok = false;
+
+	if (strlen(name) >= QF_NAME_MAX || !qf_kind_is_control(qf_name_kind(name, strlen(name))))
+		return false;
+	msg = read_control(tidy->txn->io, tidy->place->stage, staged);
+	if (msg)
+		ok = in_queue(tidy->txn->io, qf_queue_dir(tidy->txn->queue, tidy->dir), name + 2) ||
+		     remove_satellites(tidy->txn, tidy->dir, qf_msg_envelope(msg)->data_dir,
+				       name + 2) == 0;
+	qf_msg_free(msg);
+	return ok;
+}
+
+/* A staged file is somebody's as long as it is locked. */
+static bool
+tidy_staged(void *ctx, const char *name)
+{
+	struct tidy *tidy = ctx;
+	struct qf_taken taken;
+
+	if (qf_take(tidy->txn->io, tidy->place->stage, name, tidy->place->kinds, &taken, NULL))
+		return true;
+	if (!strchr(name, PURGED) || finish_purge(tidy, name))
+		qf_io_unlink(tidy->txn->io, tidy->place->stage, name, 0);
+	qf_take_release(tidy->txn->io, &taken);
+	return true;
+}
+
 /* Finish a removal: steps 3 and 4. False where somebody is at it, or it cannot be done now. */
 static bool
 finish(struct tidy *tidy, const char *part)
@@ -399,7 +462,7 @@ finish(struct tidy *tidy, const char *part)
 	    qf_take(io, tidy->folder, tidy->contents.control, tidy->place->kinds, &taken, NULL))
 		return false;
 	snprintf(entry, sizeof(entry), "%.*s", (int)(strlen(part) - strlen(PART)), part);
-	msg = read_in_trash(tidy);
+	msg = read_control(io, tidy->folder, tidy->contents.control);
 	if (msg)
 		/* A message of that id in the queue: then its data file is not ours to take. */
 		ok = in_queue(io, qf_queue_dir(tidy->txn->queue, tidy->dir),
