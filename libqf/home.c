@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "err.h"
 #include "home.h"
@@ -30,7 +31,7 @@ qf_home_folder(struct qf_io *io, int parent, const char *name, bool create, int 
 {
 	enum qf_code code = QF_OK;
 	bool made = false;
-	struct stat st;
+	struct stat st, above;
 
 	*fd = qf_io_open(io, parent, name, OPEN_FLAGS);
 	if (*fd < 0 && errno == ENOENT && create) {
@@ -50,7 +51,11 @@ qf_home_folder(struct qf_io *io, int parent, const char *name, bool create, int 
 	}
 	if (!code && qf_io_fstat(io, *fd, &st) != 0)
 		code = qf_err_sys(err, errno, name, "cannot stat");
+	if (!code && qf_io_fstat(io, parent, &above) != 0)
+		code = qf_err_sys(err, errno, name, "cannot stat the folder above");
 	/* Whoever may write here decides what comes back into the queue. */
+	if (!code && st.st_uid != above.st_uid && st.st_uid != geteuid() && st.st_uid != 0)
+		code = qf_err_set(err, QF_E_DATA, name, "belongs to another user");
 	if (!code && (st.st_mode & (S_IWGRP | S_IWOTH))) {
 		code = qf_err_set(err, QF_E_DATA, name, "writable by group or others");
 		qf_err_hint(err, "chmod go-w it once you know who did that");
