@@ -159,6 +159,12 @@ select_messages(struct source *source, char **operands, size_t n, struct selecti
 	int status = STATUS_OK;
 
 	*out = (struct selection){0};
+	for (size_t i = 0; i < n; i++) {
+		if (!*operands[i]) {
+			say_error("an id is empty, or the filter; everything is selected only by ALL");
+			return STATUS_USAGE;
+		}
+	}
 	for (size_t i = 0; i < n; i++)
 		filters += is_filter(operands[i]) || strcmp(operands[i], "ALL") == 0;
 	if (n == 0) {
