@@ -48,7 +48,8 @@ qf_work_fail(struct qf_work *work, enum qf_code code)
 
 	if (code == QF_E_BUSY)
 		result = QF_RESULT_BUSY;
-	else if (code == QF_E_GONE || code == QF_E_NOT_FOUND)
+	else if ((code == QF_E_GONE || code == QF_E_NOT_FOUND) && work->taken.fd < 0)
+		/* Once it is locked, it is something else that a call did not find (ESTALE). */
 		result = QF_RESULT_GONE;
 	else if (code == QF_E_CHANGED)
 		result = QF_RESULT_CHANGED;
@@ -133,9 +134,16 @@ qf_work_read(struct qf_work *work)
 void
 qf_work_finish(struct qf_work *work)
 {
+	enum qf_code code = QF_OK;
+	struct qf_err err;
+
 	/* The result is written while the lock is held: nobody changes the message in between. */
 	if (work->outcome->entry[0] && work->place->journal)
-		qf_journal_end(work->place->journal, work->outcome, work->txn->options.now, NULL);
+		code = qf_journal_end(work->place->journal, work->outcome, work->txn->options.now,
+				      &err);
+	if (code && work->outcome->result == QF_RESULT_DONE)
+		snprintf(work->outcome->why, sizeof(work->outcome->why),
+			 "its result is not in the journal: %.200s", err.why);
 	qf_take_release(work->txn->io, &work->taken);
 	qf_msg_free(work->msg);
 	work->msg = NULL;
