@@ -182,8 +182,15 @@ def harm(queue):
 
 
 def shown(queue):
-    return "in the queue: %s\nin the trash: %s" % (
-        {name: what for name, what in queue.files().items() if name[2:] == ID}, queue.trash())
+    """What is there, for who reads of a failure."""
+    known = {CONTROL: "as made", HELD: "held", DUE: "due", BODY: "whole", TRANSCRIPT: "whole"}
+
+    def say(files):
+        return ", ".join("%s %s %o %d:%d" % (name, known.get(what[0], what[0]), *what[1:])
+                         for name, what in sorted(files.items())) or "nothing"
+
+    return "in the queue: %s; in the trash: %s" % (
+        say(queue.of_message()), {entry: say(files) for entry, files in queue.trash().items()})
 
 
 class Faults:
