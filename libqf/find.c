@@ -104,11 +104,11 @@ qf_queue_find(struct qf_queue *queue, const char *id, unsigned needs,
 	struct qf_err scratch, *why = err ? err : &scratch;
 	struct search search = {.found = found, .ctx = ctx};
 	enum qf_code code = QF_OK;
-	bool *sees = qf_load_flocks_seen(queue);
+	enum qf_lock_sight *sees = qf_load_sights(queue);
 
 	search.loader = (struct qf_loader){.queue = queue,
 					   .io = qf_queue_io(queue),
-					   .sees_flock = sees,
+					   .sight = sees,
 					   .needs = needs,
 					   .scratch = malloc(QF_READ_SIZE),
 					   .noatime = true};

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "buf.h"
+#include "json.h"
 
 /* Room for n bytes and the comma, if one is due, which is put there. NULL: the buffer failed. */
 static char *
@@ -60,6 +61,24 @@ qf_json_key(struct qf_json *json, const char *key)
 	p[n + 1] = '"';
 	p[n + 2] = ':';
 	json->out->n += n + 3;
+}
+
+void
+qf_json_named(struct qf_json *json, struct qf_json_name name)
+{
+	char *p = qf_buf_room(json->out, name.n);
+
+	if (p) {
+		memcpy(p, name.text + !json->comma, name.n - !json->comma);
+		json->out->n += name.n - !json->comma;
+	}
+	json->comma = false;
+}
+
+struct qf_slice
+qf_json_bare(struct qf_json_name name)
+{
+	return (struct qf_slice){name.text + 2, name.n - 4};
 }
 
 bool

@@ -312,7 +312,7 @@ qf_load(struct qf_loader *loader, size_t dir, const char *name, size_t n, unsign
 	code = read_control(loader, fd, msg, &bytes, &failure);
 	if (code == QF_OK && loader->locks) {
 		msg->files.busy = qf_locks_ask(loader->locks, loader->io, fd, d->device,
-					       msg->files.inode, loader->sees_flock[dir]);
+					       msg->files.inode, loader->sight[dir]);
 		msg->files.have_busy = true;
 	}
 	qf_io_close(loader->io, fd);
@@ -334,15 +334,15 @@ qf_load(struct qf_loader *loader, size_t dir, const char *name, size_t n, unsign
 	return msg->nomem ? qf_err_nomem(err) : code;
 }
 
-bool *
-qf_load_flocks_seen(const struct qf_queue *queue)
+enum qf_lock_sight *
+qf_load_sights(const struct qf_queue *queue)
 {
 	size_t n = qf_queue_ndirs(queue);
-	bool *sees = calloc(n ? n : 1, sizeof(*sees));
+	enum qf_lock_sight *sees = calloc(n ? n : 1, sizeof(*sees));
 
 	for (size_t i = 0; sees && i < n; i++)
 		if (!qf_queue_dir(queue, i)->trouble)
-			sees[i] = qf_locks_sees_flock(qf_queue_dir(queue, i)->control_fd);
+			sees[i] = qf_locks_sight(qf_queue_dir(queue, i)->control_fd);
 	return sees;
 }
 

@@ -19,7 +19,7 @@ struct qf_loader {
 	struct qf_queue *queue;
 	struct qf_io *io;
 	struct qf_locks *locks;  /* NULL without QF_NEED_BUSY */
-	const bool *sees_flock;  /* per directory */
+	const enum qf_lock_sight *sight; /* per directory */
 	unsigned needs;
 	bool raw;                /* bytes only: qf_scan_options.raw */
 	char *scratch;           /* QF_READ_SIZE bytes */
@@ -35,8 +35,8 @@ struct qf_loader {
 enum qf_code qf_load(struct qf_loader *loader, size_t dir, const char *name, size_t n,
 		     unsigned char type, uint64_t inode, struct qf_msg *msg, struct qf_err *err);
 
-/* For each directory of a queue whether a flock in it can be seen from here; the caller's. NULL
-   when memory is out. */
-bool *qf_load_flocks_seen(const struct qf_queue *queue);
+/* For each directory of a queue how far locks in it can be seen; the caller's. NULL when memory is
+   out. */
+enum qf_lock_sight *qf_load_sights(const struct qf_queue *queue);
 
 #endif

@@ -10,20 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "locks.h"
 
-#define REFRESH_NS 100000000u
+#define REFRESH_NS 20000000u
 /* Inode of the initial pid namespace (Linux: PROC_PID_INIT_INO, fixed). */
 #define INITIAL_PID_NAMESPACE "pid:[4026531836]"
-
-/* Magic numbers of statfs(2). */
-#define FS_NFS 0x6969u
-#define FS_SMB2 0xfe534d42u
-#define FS_CIFS 0xff534d42u
-#define FS_OVERLAY 0x794c7630u
 
 struct held {
 	uint64_t device;
@@ -143,28 +136,39 @@ qf_locks_new(void)
 	return locks;
 }
 
-enum qf_tri
-qf_locks_ask(struct qf_locks *locks, struct qf_io *io, int fd, uint64_t device, uint64_t inode,
-	     bool sees_flock)
+/* Does /proc/locks have it; *readable false where there is no /proc/locks. */
+static bool
+is_listed(struct qf_locks *locks, const struct held *file, bool *readable)
 {
-	struct flock question = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
-	struct held file = {device, inode};
-	bool answered, readable, found;
+	bool found;
 
-	/* A read lock conflicts with exclusive locks only: mailq's shared one is no delivery. */
-	answered = qf_io_getlk(io, fd, &question) == 0;
-	if (answered && question.l_type != F_UNLCK)
-		return QF_YES;
 	if (!locks->read_at || qf_clock_ns() - locks->read_at >= REFRESH_NS)
 		refresh(locks);
 	pthread_rwlock_rdlock(&locks->lock);
-	readable = locks->readable;
-	found = locks->nheld && bsearch(&file, locks->held, locks->nheld, sizeof(file),
+	*readable = locks->readable;
+	found = locks->nheld && bsearch(file, locks->held, locks->nheld, sizeof(*file),
 					compare_held);
 	pthread_rwlock_unlock(&locks->lock);
-	if (found)
+	return found;
+}
+
+enum qf_tri
+qf_locks_ask(struct qf_locks *locks, struct qf_io *io, int fd, uint64_t device, uint64_t inode,
+	     enum qf_lock_sight sight)
+{
+	/* A read lock conflicts with exclusive locks only: mailq's shared one is no delivery. */
+	struct flock question = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+	struct held file = {device, inode};
+	bool answered, readable;
+
+	if (is_listed(locks, &file, &readable))
 		return QF_YES;
-	return answered && readable && sees_flock ? QF_NO : QF_UNKNOWN;
+	if (sight == QF_SIGHT_LISTED && readable)
+		return QF_NO;
+	answered = qf_io_getlk(io, fd, &question) == 0;
+	if (answered && question.l_type != F_UNLCK)
+		return QF_YES;
+	return answered && readable && sight != QF_SIGHT_BLIND ? QF_NO : QF_UNKNOWN;
 }
 
 /* The title of a process as ps shows it: its arguments with blanks between. */
@@ -210,25 +214,21 @@ qf_lock_holder(const struct qf_msg *msg, struct qf_buf *title)
 	return pid;
 }
 
-bool
-qf_locks_sees_flock(int dir_fd)
+enum qf_lock_sight
+qf_locks_sight(int dir_fd)
 {
-	struct statfs fs;
+	enum qf_fs fs = qf_fs_of(dir_fd);
 	char name[64];
 	ssize_t n;
 
-	if (fstatfs(dir_fd, &fs) == 0) {
-		switch ((uint32_t)fs.f_type) {
-		case FS_NFS:
-		case FS_SMB2:
-		case FS_CIFS:
-		case FS_OVERLAY:
-			return true;
-		}
-	}
+	if (fs == QF_FS_NETWORK || fs == QF_FS_OVERLAY)
+		return QF_SIGHT_ASK;
 	n = readlink("/proc/self/ns/pid", name, sizeof(name) - 1);
 	if (n < 0)
-		return false;
+		return QF_SIGHT_BLIND;
 	name[n] = '\0';
-	return strcmp(name, INITIAL_PID_NAMESPACE) == 0;
+	if (strcmp(name, INITIAL_PID_NAMESPACE))
+		return QF_SIGHT_BLIND;
+	/* What a FUSE server does with locks is its own affair. */
+	return fs == QF_FS_FUSE ? QF_SIGHT_ASK : QF_SIGHT_LISTED;
 }

@@ -17,21 +17,23 @@ struct qf_locks;
 struct qf_locks *qf_locks_new(void);
 void qf_locks_free(struct qf_locks *locks);
 
+/* How far locks on the files of a directory can be seen from here. */
+enum qf_lock_sight {
+	QF_SIGHT_BLIND,  /* a flock taken in another pid namespace would not be seen */
+	QF_SIGHT_ASK,    /* F_OFD_GETLK and /proc/locks together tell */
+	QF_SIGHT_LISTED, /* /proc/locks alone tells: a local file system, seen from the initial pid
+	                    namespace; a question a file less */
+};
+
 /*
  * qf_locks_ask - does someone hold an exclusive lock on the file.
  * fd      open for reading.
  * device, inode  of the file, as /proc/locks names it: the directory's device.
- * sees_flock  false where a lock of another pid namespace could not be seen in /proc/locks and
- *         F_OFD_GETLK does not tell either (qf_locks_sees_flock()).
  */
 enum qf_tri qf_locks_ask(struct qf_locks *locks, struct qf_io *io, int fd, uint64_t device,
-			 uint64_t inode, bool sees_flock);
+			 uint64_t inode, enum qf_lock_sight sight);
 
-/*
- * qf_locks_sees_flock - can a flock on a file below this directory be seen from here: on network
- * file systems (there flock is a byte-range lock) and on a container's own overlay always; on
- * other local ones only from the initial pid namespace.
- */
-bool qf_locks_sees_flock(int dir_fd);
+/* What it is for a directory: by its file system and our pid namespace. */
+enum qf_lock_sight qf_locks_sight(int dir_fd);
 
 #endif

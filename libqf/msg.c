@@ -146,9 +146,14 @@ keep_rest(struct qf_msg *msg, struct qf_record *record)
 	msg->records[msg->nrecords++] = *record;
 }
 
-/* First pass: the records, and how many there are of each letter. */
+/* How many records there are of what is allocated at once. */
+struct counts {
+	size_t recipients, headers, macros;
+};
+
+/* First pass: the records, and how many there are of some letters. */
 static enum qf_code
-cut(struct qf_msg *msg, size_t counts[256], struct qf_err *err)
+cut(struct qf_msg *msg, struct counts *counts, struct qf_err *err)
 {
 	struct qf_lexer lexer;
 	struct qf_lex_note note;
@@ -180,7 +185,9 @@ cut(struct qf_msg *msg, size_t counts[256], struct qf_err *err)
 		if (note.nul != SIZE_MAX && !after_end && note.nul < UINT32_MAX)
 			qf_msg_find(msg, QF_F_NUL_BYTE, record.line, (unsigned)note.nul + 1);
 		after_end |= record.letter == '.';
-		counts[record.letter]++;
+		counts->recipients += record.letter == 'R';
+		counts->headers += record.letter == 'H';
+		counts->macros += record.letter == '$';
 		msg->records[msg->nrecords++] = record;
 	}
 	return QF_OK;
@@ -528,17 +535,17 @@ find_missing(struct reader *r)
 enum qf_code
 qf_msg_interpret(struct qf_msg *msg, struct qf_slice bytes, bool skip_headers, struct qf_err *err)
 {
-	size_t counts[256] = {0};
+	struct counts counts = {0};
 	struct reader r = {.msg = msg, .env = &msg->envelope, .skip_headers = skip_headers};
 	enum qf_code code;
 
 	msg->bytes = bytes;
-	code = cut(msg, counts, err);
+	code = cut(msg, &counts, err);
 	if (code)
 		return code;
-	r.recipients = qf_arena_array(&msg->arena, counts['R'], sizeof(*r.recipients));
-	r.headers = qf_arena_array(&msg->arena, counts['H'], sizeof(*r.headers));
-	r.macros = qf_arena_array(&msg->arena, counts['$'], sizeof(*r.macros));
+	r.recipients = qf_arena_array(&msg->arena, counts.recipients, sizeof(*r.recipients));
+	r.headers = qf_arena_array(&msg->arena, counts.headers, sizeof(*r.headers));
+	r.macros = qf_arena_array(&msg->arena, counts.macros, sizeof(*r.macros));
 	if (!r.recipients || !r.headers || !r.macros)
 		return qf_err_nomem(err);
 	msg->envelope.recipients = r.recipients;

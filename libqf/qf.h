@@ -671,6 +671,9 @@ struct qf_scan_stats {
  * in the order of the directories and of the names in each, whatever jobs is.
  * Returns  QF_OK; QF_E_INTERRUPTED; QF_E_NOMEM; QF_E_SYS when threads cannot be had.
  * Messages that come and go meanwhile are no error; unreadable ones carry QF_F_UNREADABLE.
+ * The threads of a scan have descriptors of their own: a visitor does not see what is opened
+ * elsewhere in the process after the scan began, and what is closed meanwhile is really closed,
+ * and a lock on it given up, when the scan is freed.
  */
 enum qf_code qf_scan_new(struct qf_queue *queue, const struct qf_scan_options *options,
 			 struct qf_scan **out, struct qf_err *err);

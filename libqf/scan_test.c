@@ -282,7 +282,8 @@ Test(scan, operations_are_the_least_there_can_be, .init = set_up, .fini = tear_d
 	cr_assert_eq(stats.opens, 1);
 	cr_assert_eq(stats.reads, 1);
 	cr_assert_eq(stats.stats, 2);
-	cr_assert_eq(stats.locks, 1);
+	/* None where /proc/locks tells it all, else one. */
+	cr_assert_leq(stats.locks, 1);
 	done(&only);
 }
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -61,6 +62,33 @@ const struct qf_sys qf_sys_real = {
 	.unlinkat = unlinkat,
 };
 
+/* Magic numbers of statfs(2). */
+#define FS_NFS 0x6969u
+#define FS_SMB2 0xfe534d42u
+#define FS_CIFS 0xff534d42u
+#define FS_FUSE 0x65735546u
+#define FS_OVERLAY 0x794c7630u
+
+enum qf_fs
+qf_fs_of(int fd)
+{
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs) != 0)
+		return QF_FS_LOCAL;
+	switch ((uint32_t)fs.f_type) {
+	case FS_NFS:
+	case FS_SMB2:
+	case FS_CIFS:
+		return QF_FS_NETWORK;
+	case FS_FUSE:
+		return QF_FS_FUSE;
+	case FS_OVERLAY:
+		return QF_FS_OVERLAY;
+	}
+	return QF_FS_LOCAL;
+}
+
 uint64_t
 qf_clock_ns(void)
 {
@@ -102,7 +130,10 @@ account(struct qf_io *io, enum qf_op op)
 {
 	uint64_t step, now, slot, next;
 
-	atomic_fetch_add_explicit(&io->ops[op], 1, memory_order_relaxed);
+	/* Nearly always a thread's own: a plain sum, which may miss one where it is shared. */
+	atomic_store_explicit(&io->ops[op],
+			      atomic_load_explicit(&io->ops[op], memory_order_relaxed) + 1,
+			      memory_order_relaxed);
 	if (io->max_ops == 0)
 		return;
 	step = 1000000000u / io->max_ops;

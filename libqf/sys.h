@@ -81,6 +81,15 @@ int qf_io_rename(struct qf_io *io, int from, const char *name, int to, const cha
  */
 int qf_io_rename_new(struct qf_io *io, int from, const char *name, int to, const char *new_name);
 
+/* What a directory lies on, as far as it decides about locks and about how long answers take. */
+enum qf_fs {
+	QF_FS_LOCAL,
+	QF_FS_OVERLAY, /* a container's own */
+	QF_FS_FUSE,
+	QF_FS_NETWORK, /* NFS, SMB: flock is a byte-range lock of the server */
+};
+enum qf_fs qf_fs_of(int fd);
+
 /* Monotonic clock in ns. */
 uint64_t qf_clock_ns(void);
 

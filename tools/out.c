@@ -58,7 +58,8 @@ out_flush(void)
 	if (pending.failed)
 		failure = ENOMEM;
 	qf_buf_clear(&pending);
-	started = true;
+	/* An empty piece, such as a heading that a format has not, is not the first row. */
+	started |= at > 0;
 	flushed_at = clock_ns();
 	return !failure;
 }
@@ -76,6 +77,14 @@ bool
 out_adds(const char *text)
 {
 	return out_add(text, strlen(text));
+}
+
+bool
+out_add_buf(const struct qf_buf *text)
+{
+	if (text->failed)
+		failure = ENOMEM;
+	return out_add(text->p, text->n);
 }
 
 bool
@@ -99,7 +108,7 @@ out_add_safe(struct qf_slice text)
 		text.p += n;
 		text.n -= n;
 	}
-	ok = out_add(safe.p, safe.n);
+	ok = out_add_buf(&safe);
 	qf_buf_release(&safe);
 	return ok;
 }
