@@ -211,7 +211,9 @@ run(const char *command, enum qf_change_kind kind, char **operands, size_t n)
 		status = select_messages(&act.source, operands, n, &act.selection);
 	if (!status)
 		status = confirm(&act);
-	act.give_up = monotonic() + changes_given()->wait;
+	/* Seconds are cut off: one more, so that it is not less than was asked for. */
+	if (changes_given()->wait > 0)
+		act.give_up = monotonic() + changes_given()->wait + 1;
 	/* What is destroyed has no way back, and the journal is to say so. */
 	options = changes_txn_options(kind == QF_CHANGE_PURGE ? "purge" : command, &act.source);
 	if (!status && !changes_given()->dry_run && act.selection.n &&

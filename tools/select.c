@@ -186,6 +186,11 @@ select_messages(struct source *source, char **operands, size_t n, struct selecti
 			say_error("%s: stands alone", operands[i]);
 			return STATUS_USAGE;
 		}
+		if (!is_filter(operands[i])) {
+			say_error("%s: an id beside a filter; in a filter it is id=%s", operands[i],
+				  operands[i]);
+			return STATUS_USAGE;
+		}
 	}
 	filter = words_join(operands, n);
 	if (!filter)
