@@ -1,7 +1,10 @@
 /*
  * part - the files of a message, opened for reading.
  *
- * Always below the queue's open directories, never through a path; nothing but regular files.
+ * Always below the queue's open directories, never through a path; nothing but regular files: a
+ * device is not even opened.
+ * BUGS: between the look at a name and its opening it can come to mean something else; O_NONBLOCK
+ * keeps that from hanging.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -59,15 +62,13 @@ qf_part_open(struct qf_queue *queue, const struct qf_msg *msg, enum qf_part part
 	if (!place(queue, msg, part, &dir, name))
 		return qf_err_set(err, QF_E_NOT_FOUND, "data file",
 				  "its directory is none of this queue's");
+	if (qf_io_stat(io, dir, name, &st, 0) == 0 ? !S_ISREG(st.st_mode) : errno == ELOOP)
+		return qf_err_set(err, QF_E_DATA, name, "not a regular file");
 	*fd = qf_io_open(io, dir, name, flags | O_NOATIME);
 	if (*fd < 0 && errno == EPERM)
 		*fd = qf_io_open(io, dir, name, flags);
 	if (*fd < 0)
 		return qf_err_sys(err, errno, name, "cannot open");
-	if (qf_io_fstat(io, *fd, &st) != 0 || !S_ISREG(st.st_mode)) {
-		qf_io_close(io, *fd);
-		return qf_err_set(err, QF_E_DATA, name, "not a regular file");
-	}
 	return QF_OK;
 }
 
