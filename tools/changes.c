@@ -85,7 +85,7 @@ put_json(const struct tally *tally, const char *id, const char *queue,
 	qf_json_string(&json, outcome->entry[0] ? outcome->entry : NULL);
 	qf_json_close(&json, '}');
 	qf_buf_addc(&line, '\n');
-	out_add(line.p, line.n);
+	out_add_buf(&line);
 	qf_buf_release(&line);
 }
 
@@ -103,7 +103,7 @@ tally_add(struct tally *tally, const char *id, const char *queue,
 		qf_escape_terminal(&line, (struct qf_slice){id, strlen(id)}, term_utf8());
 		qf_buf_addf(&line, " %s%s%s\n", qf_result_name(outcome->result),
 			    outcome->why[0] ? ": " : "", outcome->why);
-		out_add(line.p, line.n);
+		out_add_buf(&line);
 	}
 	if (!good)
 		say_error("%s: %s: %s", id, qf_result_name(outcome->result), outcome->why);
@@ -133,7 +133,7 @@ tally_put(const struct tally *tally)
 		}
 		qf_json_close(&json, '}');
 		qf_buf_addc(&line, '\n');
-		out_add(line.p, line.n);
+		out_add_buf(&line);
 	} else {
 		for (size_t i = 0; i < QF_RESULT_COUNT; i++)
 			if (tally->counts[i])

@@ -14,6 +14,11 @@ columns_parse(struct columns *columns, const char *names, struct qf_err *err)
 
 	*columns = (struct columns){.names = strdup(names)};
 	at = columns->names;
+	if (!at) {
+		*err = (struct qf_err){
+			.code = QF_E_NOMEM, .what = "memory", .why = "none left"};
+		return QF_E_NOMEM;
+	}
 	while (at) {
 		char *comma = strchr(at, ',');
 		struct column *column = &columns->column[columns->n];
@@ -183,5 +188,6 @@ column_value(const struct column *column, const struct qf_row *row,
 			qf_buf_addc(out, ' ');
 		qf_buf_clear(scratch);
 		add_value(column, field->get(row, i, column->argument, scratch), redactor, out);
+		out->failed |= scratch->failed;
 	}
 }

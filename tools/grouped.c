@@ -119,6 +119,7 @@ put_row(const struct grouped *grouped, const struct qf_group_row *row, struct qf
 		out->n--;
 	table_fit(0, width, term_utf8(), out);
 	qf_buf_addc(out, '\n');
+	out->failed |= text.failed;
 	qf_buf_release(&text);
 }
 
@@ -141,6 +142,7 @@ grouped_put(struct grouped *grouped, bool json, bool csv, unsigned limit,
 		qf_buf_clear(&redacted);
 		if (redactor && !grouped->field->domain) {
 			column_redact(grouped->field, key, redactor, &redacted);
+			out.failed |= redacted.failed;
 			key = (struct qf_slice){redacted.p ? redacted.p : "", redacted.n};
 		}
 		if (json)
@@ -149,7 +151,7 @@ grouped_put(struct grouped *grouped, bool json, bool csv, unsigned limit,
 			put_csv(grouped, &rows[i], key, &out);
 		else
 			put_row(grouped, &rows[i], key, &out);
-		out_add(out.p, out.n);
+		out_add_buf(&out);
 	}
 	qf_buf_release(&redacted);
 	qf_buf_release(&out);

@@ -116,6 +116,7 @@ render_csv(struct worker *worker, const struct columns *columns, const struct qf
 		qf_buf_clear(&worker->scratch[1]);
 		column_value(&columns->column[i], row, worker->listing->source.redactor,
 			     &worker->scratch[0], &worker->scratch[1]);
+		out->failed |= worker->scratch[1].failed;
 		if (i)
 			qf_buf_addc(out, ',');
 		column_csv((struct qf_slice){worker->scratch[1].p, worker->scratch[1].n},
@@ -149,6 +150,7 @@ render_explanation(struct worker *worker, const struct qf_row *row, struct qf_bu
 
 	qf_buf_clear(lines);
 	qf_matcher_explain(worker->matcher, row, lines);
+	out->failed |= lines->failed;
 	rest = (struct qf_slice){lines->p, lines->n};
 	if (given.format == FORMAT_JSON) {
 		out->n -= 2; /* "}\n" */
@@ -278,7 +280,7 @@ put_heading(struct pass *pass)
 	}
 	if (given.format == FORMAT_CSV)
 		qf_buf_adds(&head, "\r\n");
-	out_add(head.p, head.n);
+	out_add_buf(&head);
 	qf_buf_release(&head);
 }
 
@@ -402,8 +404,13 @@ list(struct listing *listing, struct tally *tally)
 	else if (listing->sort)
 		pass.sorted = sorted_new(listing->sort->type == QF_FIELD_TEXT,
 					 listing->descending);
-	code = qf_scan_new(listing->source.queue, &options, &scan, &err);
-	while (!code && !(code = qf_scan_next(scan, &msg, &err)) && msg)
+	if (!pass.matcher || (given.by && !pass.grouped) || (listing->sort && !pass.sorted)) {
+		say_error("memory: none left");
+		pass.tally.failed = STATUS_OS;
+	}
+	code = pass.tally.failed ? QF_OK
+				 : qf_scan_new(listing->source.queue, &options, &scan, &err);
+	while (scan && !code && !(code = qf_scan_next(scan, &msg, &err)) && msg)
 		if (!take(&pass, msg))
 			break;
 	if (code)
@@ -499,8 +506,10 @@ prepare(struct listing *listing, char **operands, size_t n)
 	enum qf_code code;
 	const char *sort = given.sort;
 
-	if (!filter)
+	if (!filter) {
+		say_error("memory: none left");
 		return STATUS_OS;
+	}
 	listing->filtered = filter[strspn(filter, " \t")] != '\0';
 	code = qf_query_parse(filter, listing->source.now, &listing->query, &err);
 	free(filter);

@@ -35,7 +35,7 @@ help(void)
 	qf_buf_adds(&text, "\nqf COMMAND --help tells the rest. Filters: see qf ls --help.\n"
 			   "Exit status: 0 done; 1 done, with something to report; 2 incomplete;\n"
 			   "64 to 78 failed (64 usage, 66 no such queue, 77 not permitted).\n");
-	out_add(text.p, text.n);
+	out_add_buf(&text);
 	qf_buf_release(&text);
 	return out_finish(STATUS_OK);
 }
@@ -48,7 +48,7 @@ command_help(const struct command *command)
 	qf_buf_addf(&text, "usage: qf %s [options] %s\n\n%s\n\nOptions:\n", command->name,
 		    command->operands, command->description);
 	opt_help(command->options, &text);
-	out_add(text.p, text.n);
+	out_add_buf(&text);
 	qf_buf_release(&text);
 	return out_finish(STATUS_OK);
 }
@@ -71,7 +71,7 @@ dump_rows(void)
 		qf_buf_addf(&text, "%s\t\t\t%s\t\t%s\n", c->name, c->operands, c->summary);
 		opt_dump(c->name, c->options, &text);
 	}
-	out_add(text.p, text.n);
+	out_add_buf(&text);
 	qf_buf_release(&text);
 	return out_finish(STATUS_OK);
 }

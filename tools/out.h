@@ -10,6 +10,8 @@
    or after a moment. False once writing has failed. */
 bool out_add(const void *bytes, size_t n);
 bool out_adds(const char *text);
+/* What was made in a buffer; one that ran out of memory is a failure of writing. */
+bool out_add_buf(const struct qf_buf *text);
 /* Text of messages: made safe when standard output is a terminal, raw when it is not. */
 bool out_add_safe(struct qf_slice text);
 bool out_flush(void);

@@ -96,6 +96,7 @@ table_cell(struct qf_slice text, size_t width, bool right, bool utf8, struct qf_
 		for (size_t i = used; !right && i < width; i++)
 			qf_buf_addc(out, ' ');
 	}
+	out->failed |= safe.failed;
 	qf_buf_release(&safe);
 }
 
@@ -180,6 +181,7 @@ table_row(const struct table *table, const struct qf_row *row,
 			qf_buf_addc(out, ' ');
 		qf_buf_clear(&scratch[1]);
 		column_value(column, row, redactor, &scratch[0], &scratch[1]);
+		out->failed |= scratch[1].failed;
 		/* An id that is cut is of no use to anybody. */
 		if (scratch[1].n > width && strcmp(column->field->name, "id") == 0)
 			width = 0;

@@ -51,7 +51,7 @@ put_json(const struct qf_journal_entry *e)
 	}
 	qf_json_close(&json, '}');
 	qf_buf_addc(&line, '\n');
-	out_add(line.p, line.n);
+	out_add_buf(&line);
 	qf_buf_release(&line);
 }
 
@@ -83,7 +83,7 @@ list_entry(void *ctx, const struct qf_journal_entry *e)
 	qf_buf_addf(&line, " (undo: %s)", qf_undo_name(e->undo));
 	put_cell(&line, e->note);
 	qf_buf_addc(&line, '\n');
-	out_add(line.p, line.n);
+	out_add_buf(&line);
 	qf_buf_release(&line);
 	return !out_failed();
 }

@@ -159,7 +159,7 @@ put_picture(const struct picture *picture, bool reached)
 			qf_buf_adds(&line, " ...");
 		qf_buf_addc(&line, '\n');
 	}
-	out_add(line.p, line.n);
+	out_add_buf(&line);
 	out_flush();
 	qf_buf_release(&line);
 }
