@@ -20,7 +20,7 @@ static void
 put_line(struct qf_buf *line)
 {
 	qf_buf_addc(line, '\n');
-	out_add(line->p, line->n);
+	out_add_buf(line);
 	qf_buf_clear(line);
 }
 
@@ -58,6 +58,7 @@ put_private(const struct source *source, struct qf_buf *line, const char *label,
 		qf_redact_address(source->redactor, text, &hidden);
 	else
 		qf_redact_text(source->redactor, text, &hidden);
+	line->failed |= hidden.failed;
 	put_field(line, label, (struct qf_slice){hidden.p ? hidden.p : "", hidden.n});
 	qf_buf_release(&hidden);
 }
@@ -78,10 +79,13 @@ put_time(struct qf_buf *line, const char *label, int64_t when, int64_t now)
 
 /* Lines of text from a message, indented. */
 static void
-put_block(struct qf_slice text, const char *indent)
+put_block(const struct qf_buf *block, const char *indent)
 {
-	struct qf_buf line = {0};
+	struct qf_slice text = {block->p, block->n};
+	struct qf_buf line = {.failed = block->failed};
 
+	if (line.failed)
+		out_add_buf(&line);
 	while (text.n) {
 		const char *lf = memchr(text.p, '\n', text.n);
 		size_t n = lf ? (size_t)(lf - text.p) : text.n;
@@ -128,6 +132,7 @@ put_holder(const struct qf_msg *msg, struct qf_buf *line)
 	} else {
 		qf_buf_adds(line, "a process of another host or container");
 	}
+	line->failed |= title.failed;
 	put_line(line);
 	qf_buf_release(&title);
 }
@@ -271,13 +276,16 @@ put_diagnostics(const struct qf_msg *msg, struct qf_buf *line)
 static bool
 next_field(struct qf_slice *rest, struct qf_slice *name, struct qf_slice *value)
 {
-	const char *colon, *at = rest->p, *end = rest->p + rest->n;
+	const char *colon, *at = rest->p, *end;
 
+	if (!rest->n)
+		return false;
+	end = rest->p + rest->n;
 	do {
 		at = memchr(at, '\n', (size_t)(end - at));
 		at = at ? at + 1 : end;
 	} while (at < end && (*at == ' ' || *at == '\t'));
-	colon = rest->n ? memchr(rest->p, ':', (size_t)(at - rest->p)) : NULL;
+	colon = memchr(rest->p, ':', (size_t)(at - rest->p));
 	if (!colon)
 		return false;
 	*name = (struct qf_slice){rest->p, (size_t)(colon - rest->p)};
@@ -302,6 +310,9 @@ put_headers(struct qf_msg *msg)
 
 	qf_headers_write(msg, &header);
 	rest = (struct qf_slice){header.p, header.n};
+	line.failed = header.failed;
+	if (line.failed)
+		out_add_buf(&line);
 	if (header.n)
 		out_adds("\nHeaders\n");
 	while (next_field(&rest, &name, &value)) {
@@ -311,6 +322,7 @@ put_headers(struct qf_msg *msg)
 		table_cell(name, 0, false, term_utf8(), &line);
 		qf_buf_adds(&line, ": ");
 		table_cell((struct qf_slice){decoded.p, decoded.n}, 0, false, term_utf8(), &line);
+		line.failed |= decoded.failed;
 		put_line(&line);
 	}
 	qf_buf_release(&header);
@@ -338,9 +350,19 @@ show_body_text(const struct source *source, struct qf_msg *msg, size_t limit, st
 		if (!code && !whole)
 			qf_buf_addf(out, "\n[the body goes on behind %zu bytes]\n", limit);
 	}
+	out->failed |= headers.failed;
 	qf_buf_release(&headers);
 	qf_buf_release(&body);
 	return code;
+}
+
+/* Is there such a part? Why not is said, and *status set, where it is not simply missing. */
+static bool
+have(enum qf_code code, const struct qf_err *err, int *status)
+{
+	if (code != QF_OK && code != QF_E_NOT_FOUND)
+		*status = say_failure(err);
+	return code == QF_OK;
 }
 
 int
@@ -350,13 +372,11 @@ show_text(const struct source *source, const struct qf_row *row, size_t limit)
 	struct qf_buf line = {0}, text = {0};
 	int status = STATUS_OK;
 	struct qf_err err;
-	enum qf_code code;
-	bool whole;
 
 	put_envelope(source, row, &line);
 	out_adds("\nNext\n");
 	qf_outlook_describe(row, &text);
-	put_block((struct qf_slice){text.p, text.n}, "  ");
+	put_block(&text, "  ");
 	put_diagnostics(row->msg, &line);
 	out_adds("\nRecipients\n");
 	for (size_t i = 0; i < env->nrecipients && !out_failed(); i++)
@@ -364,19 +384,16 @@ show_text(const struct source *source, const struct qf_row *row, size_t limit)
 	if (!source->redactor) {
 		put_headers(row->msg);
 		qf_buf_clear(&text);
-		code = show_body_text(source, row->msg, limit, &text, &err);
-		if (!code) {
+		if (have(show_body_text(source, row->msg, limit, &text, &err), &err, &status)) {
 			out_adds(qf_mime_available() ? "\nBody\n"
 						     : "\nBody (not decoded: built without MIME)\n");
-			put_block((struct qf_slice){text.p, text.n}, "  ");
-		} else if (code != QF_E_NOT_FOUND) {
-			status = say_failure(&err);
+			put_block(&text, "  ");
 		}
 		qf_buf_clear(&text);
-		if (!qf_part_read(source->queue, row->msg, QF_PART_TRANSCRIPT, TRANSCRIPT_MAX,
-				  &text, &whole, NULL)) {
+		if (have(qf_part_read(source->queue, row->msg, QF_PART_TRANSCRIPT, TRANSCRIPT_MAX,
+				      &text, NULL, &err), &err, &status)) {
 			out_adds("\nTranscript of the attempt\n");
-			put_block((struct qf_slice){text.p, text.n}, "  ");
+			put_block(&text, "  ");
 		}
 	}
 	out_adds("\n");
@@ -393,6 +410,7 @@ add_text_member(struct qf_json *json, const char *key, const struct qf_buf *text
 		qf_json_text(json, (struct qf_slice){text->p ? text->p : "", text->n});
 	else
 		qf_json_null(json);
+	json->out->failed |= text->failed;
 }
 
 int
@@ -401,7 +419,9 @@ show_json(const struct source *source, const struct qf_row *row, size_t limit)
 	struct qf_buf object = {0}, text = {0}, header = {0};
 	struct qf_json json = {.out = &object, .comma = true};
 	struct qf_slice rest, name, value;
-	bool shown = !source->redactor, have;
+	bool shown = !source->redactor, present;
+	int status = STATUS_OK;
+	struct qf_err err;
 	pid_t pid;
 
 	qf_render_json(row, source->redactor, &object);
@@ -410,6 +430,7 @@ show_json(const struct source *source, const struct qf_row *row, size_t limit)
 	qf_json_open(&json, '[');
 	if (shown)
 		qf_headers_write(row->msg, &header);
+	object.failed |= header.failed;
 	rest = (struct qf_slice){header.p, header.n};
 	while (next_field(&rest, &name, &value)) {
 		qf_buf_clear(&text);
@@ -422,12 +443,13 @@ show_json(const struct source *source, const struct qf_row *row, size_t limit)
 	}
 	qf_json_close(&json, ']');
 	qf_buf_clear(&text);
-	have = shown && !show_body_text(source, row->msg, limit, &text, NULL);
-	add_text_member(&json, "text", &text, have);
+	present = shown &&
+		  have(show_body_text(source, row->msg, limit, &text, &err), &err, &status);
+	add_text_member(&json, "text", &text, present);
 	qf_buf_clear(&text);
-	have = shown && !qf_part_read(source->queue, row->msg, QF_PART_TRANSCRIPT, TRANSCRIPT_MAX,
-				      &text, NULL, NULL);
-	add_text_member(&json, "transcript", &text, have);
+	present = shown && have(qf_part_read(source->queue, row->msg, QF_PART_TRANSCRIPT,
+					     TRANSCRIPT_MAX, &text, NULL, &err), &err, &status);
+	add_text_member(&json, "transcript", &text, present);
 	qf_buf_clear(&text);
 	pid = qf_msg_files(row->msg)->busy == QF_YES ? qf_lock_holder(row->msg, &text) : 0;
 	add_text_member(&json, "holder", &text, pid != 0);
@@ -441,9 +463,9 @@ show_json(const struct source *source, const struct qf_row *row, size_t limit)
 	add_text_member(&json, "next", &text, true);
 	qf_json_close(&json, '}');
 	qf_buf_addc(&object, '\n');
-	out_add(object.p, object.n);
+	out_add_buf(&object);
 	qf_buf_release(&object);
 	qf_buf_release(&header);
 	qf_buf_release(&text);
-	return STATUS_OK;
+	return status;
 }
