@@ -40,17 +40,10 @@ time_value(int64_t when)
 	return when == QF_TIME_NONE ? none : number_value(when);
 }
 
-/* T and K lines are any numbers at all. */
 static struct qf_value
 since(int64_t now, int64_t when)
 {
-	int64_t age;
-
-	if (when == QF_TIME_NONE)
-		return none;
-	if (__builtin_sub_overflow(now, when, &age))
-		age = when < 0 ? INT64_MAX : INT64_MIN;
-	return number_value(age);
+	return when == QF_TIME_NONE ? none : number_value(qf_time_between(when, now));
 }
 
 static const struct qf_envelope *
@@ -230,7 +223,7 @@ GETTER(body)
 
 /* Timeouts depend on the Priority: and other headers, the next try on what the file's mode is. */
 static const struct qf_field table[] = {
-	{"mark", "", TEXT, 1, false, false, QF_NEED_BUSY, get_mark,
+	{"mark", "", TEXT, 1, false, false, QF_NEED_BUSY | QF_NEED_STAT | QF_NEED_DATA, get_mark,
 	 "* in delivery, ? lost, ! damaged, h held, - too young to be tried"},
 	{"id", "ID", TEXT, 16, false, false, 0, get_id, "queue id"},
 	{"queue", "QUEUE", TEXT, 0, false, false, 0, get_queue, "queue directory"},

@@ -152,6 +152,9 @@ qf_row_state_needs(const char *state, size_t n)
 		return QF_NEED_BUSY;
 	case STATE_DUE:
 		return QF_NEED_BUSY | QF_NEED_STAT;
+	/* No run takes a file that others may write. */
+	case STATE_YOUNG:
+		return QF_NEED_STAT;
 	case STATE_EXPIRED:
 		return QF_NEED_HEADERS;
 	case STATE_DAMAGED:
