@@ -48,11 +48,8 @@ static int64_t
 age_of(const struct qf_row *row)
 {
 	int64_t created = qf_msg_envelope(row->msg)->created;
-	int64_t age;
 
-	if (created == QF_TIME_NONE)
-		return 0;
-	return __builtin_sub_overflow(row->now, created, &age) ? INT64_MAX : age;
+	return created == QF_TIME_NONE ? 0 : qf_time_between(created, row->now);
 }
 
 static size_t
