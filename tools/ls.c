@@ -567,13 +567,14 @@ status_of_tally(const struct listing *listing, const struct tally *tally)
 	return listing->filtered && tally->shown == 0 ? STATUS_FINDINGS : STATUS_OK;
 }
 
-/* Sleep, but not past a signal. */
+/* Sleep, but not past a signal: by seconds, for one may come just before. */
 static void
 pause_for(unsigned seconds)
 {
-	struct timespec t = {.tv_sec = seconds};
+	const struct timespec second = {.tv_sec = 1};
 
-	nanosleep(&t, NULL);
+	for (; seconds && !signals_caught(); seconds--)
+		nanosleep(&second, NULL);
 }
 
 int

@@ -145,12 +145,6 @@ sorted_sort(struct sorted *sorted)
 		qsort_r(sorted->rows, sorted->n, sizeof(*sorted->rows), compare, sorted);
 }
 
-size_t
-sorted_count(const struct sorted *sorted)
-{
-	return sorted->n;
-}
-
 struct qf_slice
 sorted_text(const struct sorted *sorted, size_t i)
 {

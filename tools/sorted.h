@@ -15,7 +15,6 @@ void sorted_free(struct sorted *sorted);
 bool sorted_add(struct sorted *sorted, struct qf_value key, struct qf_slice text);
 /* Put in order; equal keys as they were added. */
 void sorted_sort(struct sorted *sorted);
-size_t sorted_count(const struct sorted *sorted);
 struct qf_slice sorted_text(const struct sorted *sorted, size_t i);
 
 #endif
