@@ -16,7 +16,7 @@ enum qf_code qf_err_sys(struct qf_err *err, int sys, const char *what, const cha
 
 enum qf_code qf_err_nomem(struct qf_err *err);
 
-/* Add what to do about it. Returns err->code (QF_OK with err NULL is never used). */
+/* Add what to do about it. hint is a printf format. */
 void qf_err_hint(struct qf_err *err, const char *hint, ...)
 	__attribute__((format(printf, 2, 3)));
 

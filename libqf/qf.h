@@ -111,7 +111,7 @@ const char *qf_code_name(enum qf_code code);
 
 #define QF_TIME_NONE INT64_MIN
 
-/* Longest text of qf_time_format() with its NUL: "-2147481748-01-01T00:00:00Z" is shorter. */
+/* Room for any text of qf_time_format(): the longest is "-292277022657-01-27T08:29:53Z". */
 #define QF_TIME_TEXT 32
 
 /* Seconds from one time to a later one; negative for an earlier one. Saturates: times come from
@@ -428,7 +428,7 @@ struct qf_files {
 	int64_t control_size;
 	int64_t mtime;
 	int64_t ctime;
-	int64_t data_size;          /* -1: no data file; -2: not looked at */
+	int64_t data_size;          /* -1: no data file; -2: not looked at, or not to be told */
 	enum qf_tri busy;
 	bool have_busy;
 };
@@ -800,7 +800,8 @@ enum qf_code qf_matcher_match(struct qf_matcher *matcher, const struct qf_row *r
 /* The same, but recipient fields look at the i-th recipient alone. */
 enum qf_code qf_matcher_match_recipient(struct qf_matcher *matcher, const struct qf_row *row,
 					size_t i, bool *matched, struct qf_err *err);
-/* Appends "TERM: FIELD is VALUE" lines for the terms that made the row match. */
+/* Appends "TERM: FIELD is VALUE" lines for the terms that made the row match, safe for a terminal
+   that shows UTF-8. */
 void qf_matcher_explain(struct qf_matcher *matcher, const struct qf_row *row, struct qf_buf *out);
 
 /* ---------------------------------------------------------------- groups and shapes */

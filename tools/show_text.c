@@ -198,7 +198,7 @@ put_envelope(const struct source *source, const struct qf_row *row, struct qf_bu
 	if (files->data_size >= 0)
 		qf_buf_addf(line, "%lld", (long long)files->data_size);
 	else
-		qf_buf_adds(line, "no data file");
+		qf_buf_adds(line, files->data_size == -1 ? "no data file" : "not known");
 	put_line(line);
 	put_field(line, "Body type", env->body_type);
 	put_flags(line, env->flags);
