@@ -1,0 +1,179 @@
+/*
+ * layout_open - one directory: listed, and opened with its qf, df and xf.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "layout_parts.h"
+
+#define LIST_SIZE ((size_t)32768)
+
+/* ---------------------------------------------------------------- listing */
+
+bool
+qf_layout_list_begin(struct qf_layout_listing *listing, struct qf_io *io, int fd)
+{
+	*listing = (struct qf_layout_listing){.io = io, .fd = fd, .piece = malloc(LIST_SIZE)};
+	if (!listing->piece)
+		return false;
+	lseek(fd, 0, SEEK_SET);
+	return true;
+}
+
+const struct qf_layout_entry *
+qf_layout_list_next(struct qf_layout_listing *listing, unsigned most)
+{
+	for (;;) {
+		const struct qf_layout_entry *entry;
+
+		if (listing->at == listing->n) {
+			ssize_t n;
+
+			if (listing->pieces == most)
+				return NULL;
+			listing->pieces++;
+			n = qf_io_list(listing->io, listing->fd, listing->piece, LIST_SIZE);
+			if (n <= 0)
+				return NULL;
+			listing->at = 0;
+			listing->n = (size_t)n;
+		}
+		entry = (const struct qf_layout_entry *)(const void *)(listing->piece +
+								       listing->at);
+		listing->at += entry->length;
+		if (strcmp(entry->name, ".") && strcmp(entry->name, ".."))
+			return entry;
+	}
+}
+
+void
+qf_layout_list_end(struct qf_layout_listing *listing)
+{
+	free(listing->piece);
+}
+
+bool
+qf_layout_is_directory(struct qf_layout_listing *listing, const struct qf_layout_entry *entry)
+{
+	struct stat st;
+
+	if (entry->type == DT_DIR)
+		return true;
+	if (entry->type != DT_LNK && entry->type != DT_UNKNOWN)
+		return false;
+	return qf_io_stat(listing->io, listing->fd, entry->name, &st, 0) == 0 &&
+	       S_ISDIR(st.st_mode);
+}
+
+/* ---------------------------------------------------------------- opening */
+
+int
+qf_layout_open(struct qf_queue *queue, int at, const char *name)
+{
+	int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC, fd;
+
+	if (!queue->noatime)
+		return qf_io_open(&queue->io, at, name, flags);
+	fd = qf_io_open(&queue->io, at, name, flags | O_NOATIME);
+	if (fd < 0 && errno == EPERM) {
+		queue->noatime = false;
+		fd = qf_io_open(&queue->io, at, name, flags);
+	}
+	return fd;
+}
+
+/* The same, but what may be entered and not listed is opened as a mere handle (*blind): files in
+   it can be reached by name. */
+static int
+open_place(struct qf_queue *queue, int at, const char *name, bool *blind)
+{
+	int fd = qf_layout_open(queue, at, name);
+
+	*blind = false;
+	if (fd >= 0 || errno != EACCES)
+		return fd;
+	fd = qf_io_open(&queue->io, at, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		errno = EACCES;
+	*blind = true;
+	return fd;
+}
+
+void
+qf_layout_close(struct qf_queue *queue, struct qf_dir *dir)
+{
+	if (dir->control_fd >= 0)
+		qf_io_close(&queue->io, dir->control_fd);
+	if (dir->data_fd >= 0 && dir->data_fd != dir->control_fd)
+		qf_io_close(&queue->io, dir->data_fd);
+	if (dir->transcript_fd >= 0 && dir->transcript_fd != dir->control_fd &&
+	    dir->transcript_fd != dir->data_fd)
+		qf_io_close(&queue->io, dir->transcript_fd);
+	dir->control_fd = dir->data_fd = dir->transcript_fd = -1;
+}
+
+/* Open sub-directory name of top into *fd, or let *fd be top where there is none. */
+static int
+open_part(struct qf_queue *queue, int top, bool top_blind, const char *name, int *fd, bool *found,
+	  bool *blind)
+{
+	*fd = open_place(queue, top, name, blind);
+	*found = *fd >= 0;
+	if (*found)
+		return 0;
+	if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP)
+		return errno;
+	*fd = top;
+	*blind = top_blind;
+	return 0;
+}
+
+/*
+ * Origin: sendmail/queue.c multiqueue_cache(), chkqdir(): a sub-directory counts when it is a
+ * directory or a link to one.
+ */
+int
+qf_layout_open_parts(struct qf_queue *queue, int at, const char *name, struct qf_dir *dir,
+		     struct qf_layout_id *id)
+{
+	bool blind, part_blind, ignored;
+	struct stat st;
+	int top = open_place(queue, at, name, &blind), failure;
+
+	dir->control_fd = dir->data_fd = dir->transcript_fd = -1;
+	if (top < 0)
+		return errno;
+	if (qf_io_fstat(&queue->io, top, &st) < 0) {
+		failure = errno;
+		qf_io_close(&queue->io, top);
+		return failure;
+	}
+	*id = (struct qf_layout_id){st.st_dev, st.st_ino};
+	failure = open_part(queue, top, blind, "qf", &dir->control_fd, &dir->split_qf, &part_blind);
+	if (!failure && part_blind)
+		failure = EACCES;
+	if (!failure)
+		failure =
+			open_part(queue, top, blind, "df", &dir->data_fd, &dir->split_df, &ignored);
+	if (!failure)
+		failure = open_part(queue, top, blind, "xf", &dir->transcript_fd, &dir->split_xf,
+				    &ignored);
+	if (!failure && dir->split_qf && qf_io_fstat(&queue->io, dir->control_fd, &st) < 0)
+		failure = errno;
+	dir->device = st.st_dev;
+	if (failure || (dir->split_qf && dir->split_df && dir->split_xf)) {
+		/* Closed here, so that nobody closes it again. */
+		if (dir->control_fd == top)
+			dir->control_fd = -1;
+		if (dir->data_fd == top)
+			dir->data_fd = -1;
+		if (dir->transcript_fd == top)
+			dir->transcript_fd = -1;
+		qf_io_close(&queue->io, top);
+	}
+	if (failure)
+		qf_layout_close(queue, dir);
+	return failure;
+}
