@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "buf.h"
 #include "err.h"
@@ -24,6 +25,19 @@ struct qf_journal {
 	int failure;              /* errno of a sync that failed: nothing after it can be trusted */
 };
 
+/* A line that a power cut or a full disk has torn is ended, so that it does not take ours along. */
+static int
+end_torn_line(struct qf_io *io, int fd)
+{
+	char last = '\n';
+
+	if (lseek(fd, -1, SEEK_END) < 0)
+		return errno == EINVAL ? 0 : -1; /* empty */
+	if (qf_io_read(io, fd, &last, 1) < 0)
+		return -1;
+	return last == '\n' ? 0 : qf_io_write(io, fd, "\n", 1);
+}
+
 enum qf_code
 qf_journal_open(struct qf_io *io, int folder, const struct qf_actor *actor,
 		struct qf_journal **out, struct qf_err *err)
@@ -38,8 +52,9 @@ qf_journal_open(struct qf_io *io, int folder, const struct qf_actor *actor,
 	journal->actor = actor;
 	snprintf(name, sizeof(name), "%s.jsonl", actor->host);
 	journal->fd = qf_io_create(io, folder, name,
-				   O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (journal->fd < 0 || qf_io_fsync(io, folder) != 0) {
+				   O_RDWR | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (journal->fd < 0 || end_torn_line(io, journal->fd) != 0 ||
+	    qf_io_fsync(io, folder) != 0) {
 		failure = errno;
 		if (journal->fd >= 0)
 			qf_io_close(io, journal->fd);

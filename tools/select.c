@@ -151,6 +151,40 @@ add_matches(struct source *source, const char *filter, struct selection *out)
 	return code ? say_failure(&err) : fits ? STATUS_OK : STATUS_OS;
 }
 
+static int
+by_path(const void *a, const void *b, void *messages)
+{
+	size_t i = *(const size_t *)a, k = *(const size_t *)b;
+	const struct selected *all = messages;
+	int order = strcmp(all[i].path, all[k].path);
+
+	return order ? order : i < k ? -1 : i > k;
+}
+
+/* A message named twice is one: changed twice, it would be busy or gone the second time. */
+static bool
+drop_doubles(struct selection *selection)
+{
+	size_t *order = calloc(selection->n ? selection->n : 1, sizeof(*order)), kept = 0;
+	struct selected *all = selection->messages;
+
+	if (!order)
+		return false;
+	for (size_t i = 0; i < selection->n; i++)
+		order[i] = i;
+	qsort_r(order, selection->n, sizeof(*order), by_path, all);
+	/* The path of one that goes is emptied, once nobody compares with it any more. */
+	for (size_t i = selection->n; i-- > 1;)
+		if (strcmp(all[order[i]].path, all[order[i - 1]].path) == 0)
+			all[order[i]].path[0] = '\0';
+	for (size_t i = 0; i < selection->n; i++)
+		if (all[i].path[0])
+			all[kept++] = all[i];
+	selection->n = kept;
+	free(order);
+	return true;
+}
+
 int
 select_messages(struct source *source, char **operands, size_t n, struct selection *out)
 {
@@ -176,7 +210,7 @@ select_messages(struct source *source, char **operands, size_t n, struct selecti
 			status = strcmp(operands[i], "-") == 0
 					 ? add_from_input(source, out)
 					 : add_id(source, operands[i], out);
-		return status;
+		return status ? status : drop_doubles(out) ? STATUS_OK : STATUS_OS;
 	}
 	out->by_filter = true;
 	if (n == 1 && strcmp(operands[0], "ALL") == 0)

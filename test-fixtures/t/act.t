@@ -93,6 +93,13 @@ def selection(directory):
            queue.files()["qf" + OTHER][0] == DUE and "nosuch" in text(done),
            "ids from standard input, a missing one named: 1", done)
 
+    # Twice the same, once as a path.
+    queue.make()
+    done = run("rm", "-C", "none", "-Q", queue.path, "--format=json", ID, queue.place("qf" + ID), OTHER,
+               ID)
+    tap.ok(done.status == 0 and [r["id"] for r in records(done)[:-1]].count(ID) == 1 and
+           records(done)[-1]["done"] == 2, "a message named twice is one", done)
+
     # An id that is the beginning of another one.
     queue.make()
     queue.write("qf" + ID[:-1], CONTROL)
@@ -342,6 +349,15 @@ def recorded(directory):
            ["hold", actions[0]["id"], queue.path, "a \u00e9 note"] and mine[0]["user"] and
            mine[0]["host"] and mine[0]["time"] == "2026-11-23T02:13:20Z" and
            mine[1]["result"] == "done", "who, when, what, why", mine)
+
+    # The last line torn, as by a full disk.
+    path = folder + "/journal/" + names[0]
+    os.truncate(path, os.path.getsize(path) - 30)
+    done = act("release", "--format=json", ID, queue=queue)
+    with open(path) as f:
+        after = f.read().splitlines()[len(lines):]
+    tap.ok([json.loads(line)["entry"] for line in after] == [records(done)[0]["entry"]] * 2,
+           "a torn line of the journal does not take the next ones along", after)
 
     elsewhere = directory + "/journal"
     for name, args, env in (("--journal", ["--journal=" + elsewhere], {}),
