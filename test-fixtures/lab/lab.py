@@ -147,7 +147,8 @@ class Sink:
         self._open = set()
         self._listener = socket.create_server(("127.0.0.1", port), backlog=128)
         self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._server = threading.Thread(target=self._serve, daemon=True)
+        self._server.start()
 
     def __enter__(self):
         return self
@@ -174,6 +175,11 @@ class Sink:
     def stop(self):
         """Close the port and every connection."""
         self._stopping.set()
+        # The thread in accept() has to be out of it before the descriptor is closed: it might
+        # else accept on the next socket that gets the same number, another server's.
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", self.port), 5).close()
+        self._server.join(5)
         self._listener.close()
         with self._lock:
             connections = list(self._open)
@@ -196,6 +202,9 @@ class Sink:
             try:
                 connection, _ = self._listener.accept()
             except OSError:
+                return
+            if self._stopping.is_set():
+                connection.close()
                 return
             with self._lock:
                 self._open.add(connection)

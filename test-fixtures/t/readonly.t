@@ -48,6 +48,8 @@ def command_lines(commands, queue, out):
     """The command lines for one queue."""
     ids = harness.qf("ls", "-C", "none", "-Q", queue, "--format=ids").stdout.decode(
         "utf-8", "surrogateescape").splitlines()
+    # A file called just "qf" has an empty id, which no command line takes for one.
+    ids = [id for id in ids if id]
     for command in COMMANDS:
         if command[0] not in commands or ("@IDS" in command and not ids):
             continue
