@@ -150,7 +150,14 @@ qf_take(struct qf_io *io, int dir, const char *name, unsigned kinds, struct qf_t
 void
 qf_take_release(struct qf_io *io, struct qf_taken *taken)
 {
-	if (taken->fd >= 0)
+	struct flock whole = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
+
+	/* Said, not left to closing: the threads of a scan may have a copy of the descriptor, with
+	   which the locks would live on. */
+	if (taken->fd >= 0) {
+		qf_io_flock(io, taken->fd, LOCK_UN);
+		qf_io_setlk(io, taken->fd, &whole);
 		qf_io_close(io, taken->fd);
+	}
 	taken->fd = -1;
 }

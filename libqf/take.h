@@ -59,7 +59,7 @@ enum qf_code qf_take_new(struct qf_io *io, int fd, unsigned kinds, const char *n
 enum qf_code qf_take_check(struct qf_io *io, int dir, const char *name, struct qf_taken *taken,
 			   struct qf_err *err);
 
-/* Closing the descriptor gives the locks up. */
+/* Gives the locks up and closes the descriptor. */
 void qf_take_release(struct qf_io *io, struct qf_taken *taken);
 
 #endif

@@ -173,6 +173,8 @@ Test(take, busy_when_sendmail_has_it, .init = set_up, .fini = tear_down)
 static int
 replacing_flock(int fd, int how)
 {
+	if (how == LOCK_UN)
+		return flock(fd, how);
 	put("tfA", "V8\nN1\n");
 	cr_assert_eq(rename("tfA", "qfA"), 0);
 	return flock(fd, how);
@@ -181,6 +183,8 @@ replacing_flock(int fd, int how)
 static int
 removing_flock(int fd, int how)
 {
+	if (how == LOCK_UN)
+		return flock(fd, how);
 	cr_assert_eq(unlink("qfA"), 0);
 	return flock(fd, how);
 }

@@ -532,7 +532,8 @@ put_line(const struct shape_table *table, const struct layout *layout, const str
 		put_csv(table, line, key, &buffers[0]);
 		break;
 	}
-	out_add(buffers[0].p, buffers[0].n);
+	buffers[0].failed |= buffers[1].failed;
+	out_add_buf(&buffers[0]);
 }
 
 bool
@@ -554,7 +555,7 @@ shape_put(const struct shape_table *table, struct qf_groups *groups, size_t *lef
 			put_heading(table, &layout, &buffers[0]);
 		else if (table->format == SHAPE_CSV)
 			put_csv_heading(table, &buffers[0]);
-		out_add(buffers[0].p, buffers[0].n);
+		out_add_buf(&buffers[0]);
 		put_line(table, &layout, &lines, &lines.total, buffers);
 		for (size_t i = 0; i < n && !out_failed(); i++)
 			put_line(table, &layout, &lines, &lines.line[i], buffers);
