@@ -142,6 +142,7 @@ read_control(struct qf_loader *loader, int fd, struct qf_msg *msg, struct qf_sli
 	struct qf_buf more = {0};
 	ssize_t n = qf_io_read(loader->io, fd, loader->scratch, QF_READ_SIZE);
 	enum qf_code code = QF_OK;
+	bool asked = !loader->large;
 
 	*failure = 0;
 	if (n < 0) {
@@ -152,8 +153,16 @@ read_control(struct qf_loader *loader, int fd, struct qf_msg *msg, struct qf_sli
 	if ((size_t)n == QF_READ_SIZE) {
 		qf_buf_add(&more, loader->scratch, QF_READ_SIZE);
 		while (n > 0 && more.n <= QF_CONTROL_MAX && !more.failed) {
-			char *room = qf_buf_room(&more, more.n);
+			char *room;
 
+			if (!asked && more.n >= QF_LARGE_SIZE) {
+				if (!loader->large(loader->ctx)) {
+					qf_buf_release(&more);
+					return QF_E_GONE;
+				}
+				asked = true;
+			}
+			room = qf_buf_room(&more, more.n);
 			if (!room)
 				break;
 			n = qf_io_read(loader->io, fd, room, more.n);
@@ -317,7 +326,7 @@ qf_load(struct qf_loader *loader, size_t dir, const char *name, size_t n, unsign
 	}
 	qf_io_close(loader->io, fd);
 	if (code)
-		return qf_err_nomem(err);
+		return code == QF_E_GONE ? code : qf_err_nomem(err);
 	if (failure == ESTALE)
 		return QF_E_GONE;
 	if (failure) {

@@ -13,6 +13,8 @@
 
 /* A control file under this size is had with one read. */
 #define QF_READ_SIZE ((size_t)16384)
+/* One over this size is large: not so many of them are read at once. */
+#define QF_LARGE_SIZE ((size_t)1 << 20)
 
 /* What one thread needs to load messages. */
 struct qf_loader {
@@ -24,13 +26,16 @@ struct qf_loader {
 	bool raw;                /* bytes only: qf_scan_options.raw */
 	char *scratch;           /* QF_READ_SIZE bytes */
 	bool noatime;            /* try O_NOATIME; cleared where it is refused */
+	/* Called before a large file is read on; false: it is not wanted any more. May be NULL. */
+	bool (*large)(void *ctx);
+	void *ctx;
 };
 
 /*
  * qf_load - fill a cleared message.
  * name     of the control file, n bytes and a NUL; type: d_type of its directory entry.
  * Returns  QF_OK, also for what cannot be read or is no file (findings say so); QF_E_GONE when it
- *          left meanwhile; QF_E_NOMEM.
+ *          left meanwhile, or large() did not want it; QF_E_NOMEM.
  */
 enum qf_code qf_load(struct qf_loader *loader, size_t dir, const char *name, size_t n,
 		     unsigned char type, uint64_t inode, struct qf_msg *msg, struct qf_err *err);

@@ -6,6 +6,9 @@
  * takes the slots in order. So output is the same whatever the number of threads, the first
  * message is there before the last is opened, and memory does not grow with the queue.
  *
+ * Large control files take their turn: there is one of them in the making and a few that wait to be
+ * handed out, whatever the number of threads. The one that the caller waits for never has to wait.
+ *
  * How many threads: as many as there are processors while files come from memory; where reading
  * blocks (a disk, NFS), more, by how long it takes. Blocking is told from voluntary context
  * switches of the thread, which a busy machine does not cause, and not from time alone.
@@ -41,6 +44,8 @@
 /* Where operations are limited to so many a second, one more read in flight for each of these: more
    would only wait for their turn, and be waited for when the caller has enough. */
 #define OPS_PER_JOB 20
+/* Memory of large messages that were read ahead; beyond it no other is read. */
+#define LARGE_MOST ((size_t)64 << 20)
 
 /* As getdents64() lays them out. */
 struct entry {
@@ -66,6 +71,18 @@ struct slot {
 	struct qf_msg *msg;
 	struct name name;
 	enum slot_state state; /* under the mutex */
+	size_t large;          /* memory of a large message, about; else 0 */
+};
+
+/* What a worker has claimed. */
+struct batch {
+	struct qf_scan *scan;
+	uint64_t first;        /* slot */
+	unsigned n;
+	unsigned at;           /* the one it is at */
+	unsigned published;    /* how many have their state set */
+	bool large;            /* the one it is at is large */
+	enum slot_state done[BATCH];
 };
 
 struct trouble {
@@ -87,6 +104,10 @@ struct qf_scan {
 	pthread_cond_t work;    /* names or free slots have come, or stop */
 	pthread_cond_t listing; /* there is room for names, or stop */
 	pthread_cond_t ready;   /* the slot at head became ready */
+	pthread_cond_t room;    /* a large message may be read, or stop */
+	unsigned nlarge;        /* large messages in the making */
+	size_t large;           /* memory of those ready */
+	unsigned nwaiting;      /* workers that wait for room */
 	struct slot slots[WINDOW];
 	/* Messages that no slot has, last used on top: what is used again at once is still in the
 	   processor's cache. */
@@ -304,6 +325,67 @@ nomem:
 	return SLOT_SKIPPED;
 }
 
+/* With the mutex held: let the caller have what the worker has done so far. */
+static void
+publish(struct batch *batch)
+{
+	struct qf_scan *scan = batch->scan;
+	uint64_t first = batch->first + batch->published;
+
+	for (; batch->published < batch->at; batch->published++)
+		scan->slots[(batch->first + batch->published) % WINDOW].state =
+			batch->done[batch->published];
+	if (scan->waiting && scan->head >= first && scan->head < batch->first + batch->at)
+		pthread_cond_signal(&scan->ready);
+}
+
+/* The worker has come to a large message: wait for its turn. The caller may be waiting for this
+   one, or for one before it in the batch. False: it is not wanted any more. */
+static bool
+enter_large(void *ctx)
+{
+	struct batch *batch = ctx;
+	struct qf_scan *scan = batch->scan;
+	bool go_on;
+
+	pthread_mutex_lock(&scan->mutex);
+	publish(batch);
+	scan->nwaiting++;
+	while (!scan->stop && scan->head != batch->first + batch->at &&
+	       (scan->nlarge || scan->large > LARGE_MOST))
+		pthread_cond_wait(&scan->room, &scan->mutex);
+	scan->nwaiting--;
+	go_on = !scan->stop;
+	scan->nlarge += go_on;
+	batch->large = go_on;
+	pthread_mutex_unlock(&scan->mutex);
+	return go_on;
+}
+
+/* The large message is made. Arrays in the arena have doubled on their way. */
+static void
+leave_large(struct batch *batch)
+{
+	struct qf_scan *scan = batch->scan;
+	struct slot *slot = &scan->slots[(batch->first + batch->at) % WINDOW];
+	const struct qf_msg *msg = slot->msg;
+	const struct qf_envelope *env = &msg->envelope;
+
+	if (batch->done[batch->at] == SLOT_SKIPPED)
+		qf_msg_clear(slot->msg);
+	else
+		slot->large = msg->text.cap + 2 * (msg->bytes.n +
+						   msg->nrecords * sizeof(*msg->records) +
+						   env->nrecipients * sizeof(*env->recipients) +
+						   env->nheaders * sizeof(*env->headers));
+	batch->large = false;
+	pthread_mutex_lock(&scan->mutex);
+	scan->nlarge--;
+	scan->large += slot->large;
+	pthread_cond_broadcast(&scan->room);
+	pthread_mutex_unlock(&scan->mutex);
+}
+
 static long
 blocked_so_far(void)
 {
@@ -339,9 +421,12 @@ work(void *arg)
 {
 	struct qf_scan *scan = arg;
 	struct qf_io io;
+	struct batch batch = {.scan = scan};
 	struct qf_loader loader = {
 		.queue = scan->queue,
 		.io = &io,
+		.large = enter_large,
+		.ctx = &batch,
 		.locks = scan->options.needs & QF_NEED_BUSY ? scan->locks : NULL,
 		.sight = scan->sight,
 		.needs = scan->options.needs,
@@ -360,13 +445,13 @@ work(void *arg)
 	pthread_mutex_lock(&scan->mutex);
 	scan->nomem |= !loader.scratch;
 	while (!scan->stop && !scan->nomem) {
-		uint64_t first = scan->tail;
-		unsigned n = claim(scan, scan->known && !scan->blocking ? BATCH : 1);
-		enum slot_state done[BATCH];
 		uint64_t before;
 		long blocked;
 
-		if (n == 0) {
+		batch.first = scan->tail;
+		batch.n = claim(scan, scan->known && !scan->blocking ? BATCH : 1);
+		batch.published = 0;
+		if (batch.n == 0) {
 			if (scan->listed && scan->names_head == scan->names_tail)
 				break;
 			pthread_cond_wait(&scan->work, &scan->mutex);
@@ -375,17 +460,18 @@ work(void *arg)
 		pthread_mutex_unlock(&scan->mutex);
 		before = qf_clock_ns();
 		blocked = blocked_so_far();
-		for (unsigned i = 0; i < n; i++)
-			done[i] = process(scan, &loader, worker,
-					  &scan->slots[(first + i) % WINDOW], &seen);
+		for (batch.at = 0; batch.at < batch.n; batch.at++) {
+			struct slot *slot = &scan->slots[(batch.first + batch.at) % WINDOW];
+
+			batch.done[batch.at] = process(scan, &loader, worker, slot, &seen);
+			if (batch.large)
+				leave_large(&batch);
+		}
 		blocked = blocked_so_far() - blocked;
 		before = qf_clock_ns() - before;
 		pthread_mutex_lock(&scan->mutex);
-		for (unsigned i = 0; i < n; i++)
-			scan->slots[(first + i) % WINDOW].state = done[i];
-		adapt(scan, n, blocked, before);
-		if (scan->waiting && scan->head >= first && scan->head < first + n)
-			pthread_cond_signal(&scan->ready);
+		publish(&batch);
+		adapt(scan, batch.n, blocked, before);
 	}
 	qf_io_add(&scan->io, &io);
 	scan->stats.messages += seen.messages;
@@ -481,6 +567,7 @@ qf_scan_new(struct qf_queue *queue, const struct qf_scan_options *options, struc
 	pthread_cond_init(&scan->work, NULL);
 	pthread_cond_init(&scan->ready, NULL);
 	pthread_cond_init(&scan->listing, NULL);
+	pthread_cond_init(&scan->room, NULL);
 	scan->names = malloc(NAMES * sizeof(*scan->names));
 	scan->locks = qf_locks_new();
 	scan->sight = qf_load_sights(queue);
@@ -515,10 +602,17 @@ give_back(struct qf_scan *scan)
 	struct slot *slot = &scan->slots[scan->head % WINDOW];
 
 	slot->state = SLOT_FREE;
+	if (slot->large) {
+		qf_msg_clear(slot->msg);
+		scan->large -= slot->large;
+		slot->large = 0;
+	}
 	if (slot->msg)
 		scan->spare[scan->nspare++] = slot->msg;
 	slot->msg = NULL;
 	scan->head++;
+	if (scan->nwaiting)
+		pthread_cond_broadcast(&scan->room);
 	/* Waking for each single slot would cost more than reading it. */
 	if (scan->head % BATCH == 0 || !scan->known || scan->blocking)
 		pthread_cond_signal(&scan->work);
@@ -591,6 +685,7 @@ join_workers(struct qf_scan *scan)
 	scan->stop = true;
 	pthread_cond_broadcast(&scan->work);
 	pthread_cond_broadcast(&scan->listing);
+	pthread_cond_broadcast(&scan->room);
 	/* A worker may start others until it sees stop. */
 	while (joined < scan->nthreads) {
 		pthread_t thread = scan->threads[joined++];
@@ -658,6 +753,7 @@ qf_scan_free(struct qf_scan *scan)
 	pthread_cond_destroy(&scan->ready);
 	pthread_cond_destroy(&scan->work);
 	pthread_cond_destroy(&scan->listing);
+	pthread_cond_destroy(&scan->room);
 	pthread_mutex_destroy(&scan->mutex);
 	free(scan->troubles);
 	free(scan->sight);
