@@ -5,7 +5,7 @@ exec "${PYTHON:-python3}" "$0"
 """Queues from hell: no file of any kind, size or content makes qf crash, hang, allocate without
 bound, change anything, or print what is not JSON.
 
-QF_MUTATIONS: how many mutated control files (400). With a build that has sanitizers they are run
+QF_MUTATIONS: how many mutated control files (600). With a build that has sanitizers they are run
 through that one.
 """
 import json
@@ -221,13 +221,13 @@ def test_sizes(tmp):
 
 
 def test_large(tmp):
-    few = (("--format=ids",), ("--format=json",), (), ("--format=csv",), ("--sort=rcpt",),
-           ("--format=mailq",), ("--by=domain",))
+    few = (("--format=json",), (), ("--by=domain",))
+    nowhere = {"stdout": subprocess.DEVNULL}
     q = MadeQueue(tmp + "/sparse")
     with open(q.place("qf6AM700LA000001"), "wb") as f:
         f.truncate(1 << 30)
     q.add("6AM700LB000002")
-    survives(q, "a sparse file of 1 GB: every form, in 1.5 GB", few, preexec_fn=limited(1500))
+    survives(q, "a sparse file of 1 GB: in 1.5 GB", few, preexec_fn=limited(1500))
     shown = patient(show, q.path, "6AM700LA000001", preexec_fn=limited(1500))
     tap.ok(sound(shown) and b"too-large" in shown.out and len(shown.out) < 10000,
            "show of it: what was not read is said", shown)
@@ -242,7 +242,7 @@ def test_large(tmp):
         for _ in range(200):
             f.write(b"x" * (1 << 20))
         f.write(b"\nS<ann@src.example>\nRPFD:<bob@dst.example>\nH??Subject: x\n.\n")
-    survives(q, "a line of 200 MB: every form, in 2 GB", few, preexec_fn=limited(2000))
+    survives(q, "a line of 200 MB: in 2 GB", few, preexec_fn=limited(2000), **nowhere)
     table = ls(q.path, env={"COLUMNS": "80"})
     tap.ok(all(len(line) < 200 for line in table.out.splitlines()), "a row of it fits the terminal")
     os.unlink(q.place("qf6AM700LC000003"))
@@ -250,26 +250,28 @@ def test_large(tmp):
     q = MadeQueue(tmp + "/recipients")
     with open(q.place("qf6AM700LD000004"), "wb") as f:
         f.write(b"V8\nT1795390000\nK0\nN0\nP1\nS<ann@src.example>\n")
-        for i in range(1000000):
-            f.write(b"RPFD:<user%d@host%d.example>\n" % (i, i % 1000))
+        f.write(b"".join([b"RPFD:<user%d@host%d.example>\n" % (i, i % 1000)
+                          for i in range(1000000)]))
         f.write(b"H??Subject: x\n.\n")
-    survives(q, "a million recipients: every form, in 3 GB", few, preexec_fn=limited(3000))
+    survives(q, "a million recipients: in 3 GB", few + (("--format=csv",), ("--sort=rcpt",),
+                                                        ("--format=mailq",)),
+             preexec_fn=limited(3000), **nowhere)
     result = patient(ls, q.path, "--columns=nrcpt", "--format=csv", preexec_fn=limited(3000))
     tap.ok(result.out == b"nrcpt\r\n1000000\r\n", "all of them are counted", result)
     result = patient(ls, q.path, "--format=ids", "each.domain:example", "rcpt=user999999@host999.example",
                      preexec_fn=limited(3000))
     tap.ok(result.status == 0, "and looked at by a filter", result)
     result = patient(show, q.path, "6AM700LD000004", preexec_fn=limited(3000))
-    tap.ok(sound(result) and result.out.count(b"  To ") == 1000000, "and shown", result.status)
+    tap.ok(sound(result) and result.out.count(b"\n  To ") == 1000000, "and shown", result.status)
     os.unlink(q.place("qf6AM700LD000004"))
 
     q = MadeQueue(tmp + "/several")
-    for i in range(12):
+    for i in range(8):
         with open(q.place("qf6AM700LE%06d" % i), "wb") as f:
             f.truncate(1 << 30)
     result = patient(ls, q.path, "--format=ids", "--jobs=16", preexec_fn=limited(2500))
-    tap.ok(sound(result) and len(result.lines()) == 12,
-           "a dozen sparse files of 1 GB with 16 jobs, in 2.5 GB", result)
+    tap.ok(sound(result) and len(result.lines()) == 8,
+           "eight sparse files of 1 GB with 16 jobs, in 2.5 GB", result)
 
 
 # ---------------------------------------------------------------- files that change while read
@@ -323,7 +325,7 @@ def test_moving(tmp):
         bad, rows = [], 0
         begun = time.monotonic()
         try:
-            while time.monotonic() < begun + 3:
+            while time.monotonic() < begun + 2:
                 for jobs in ("--jobs=1", "--jobs=8"):
                     result = patient(ls, q.path, "--format=json", jobs, timeout=30)
                     if not sound(result, (0,)) or result.err:
@@ -389,7 +391,7 @@ def mutate(chance, data, other):
 
 
 def test_mutations(tmp):
-    count = int(os.environ.get("QF_MUTATIONS", 400))
+    count = int(os.environ.get("QF_MUTATIONS", 600))
     chance = random.Random(int(os.environ.get("QF_SEED", 1)))
     program = QF_SAN if os.access(QF_SAN, os.X_OK) else None
     originals = []
