@@ -115,8 +115,24 @@ put_flags(struct qf_buf *line, unsigned flags)
 	put_line(line);
 }
 
+/* The process that holds the lock, and its title, in which addresses may stand too. 0 for none. */
+static pid_t
+find_holder(const struct source *source, const struct qf_msg *msg, struct qf_buf *title)
+{
+	struct qf_buf whole = {0};
+	pid_t pid = qf_lock_holder(msg, &whole);
+
+	if (source->redactor)
+		qf_redact_text(source->redactor, (struct qf_slice){whole.p, whole.n}, title);
+	else
+		qf_buf_add(title, whole.p, whole.n);
+	title->failed |= whole.failed;
+	qf_buf_release(&whole);
+	return pid;
+}
+
 static void
-put_holder(const struct qf_msg *msg, struct qf_buf *line)
+put_holder(const struct source *source, const struct qf_msg *msg, struct qf_buf *line)
 {
 	const struct qf_files *files = qf_msg_files(msg);
 	struct qf_buf title = {0};
@@ -125,7 +141,7 @@ put_holder(const struct qf_msg *msg, struct qf_buf *line)
 	if (!files->have_busy || files->busy != QF_YES)
 		return;
 	put_label(line, "Locked by");
-	pid = qf_lock_holder(msg, &title);
+	pid = find_holder(source, msg, &title);
 	if (pid) {
 		qf_buf_addf(line, "process %ld ", (long)pid);
 		table_cell((struct qf_slice){title.p, title.n}, 0, false, term_utf8(), line);
@@ -183,7 +199,7 @@ put_envelope(const struct source *source, const struct qf_row *row, struct qf_bu
 	put_line(line);
 	put_field(line, "File", files->path);
 	put_private(source, line, "Held for", env->quarantine, TEXT);
-	put_holder(row->msg, line);
+	put_holder(source, row->msg, line);
 	put_private(source, line, "Sender", env->sender, ADDRESS);
 	put_time(line, "Created", env->created, row->now);
 	put_label(line, "Tries");
@@ -451,7 +467,7 @@ show_json(const struct source *source, const struct qf_row *row, size_t limit)
 					     TRANSCRIPT_MAX, &text, NULL, &err), &err, &status);
 	add_text_member(&json, "transcript", &text, present);
 	qf_buf_clear(&text);
-	pid = qf_msg_files(row->msg)->busy == QF_YES ? qf_lock_holder(row->msg, &text) : 0;
+	pid = qf_msg_files(row->msg)->busy == QF_YES ? find_holder(source, row->msg, &text) : 0;
 	add_text_member(&json, "holder", &text, pid != 0);
 	qf_json_key(&json, "holder_pid");
 	if (pid)

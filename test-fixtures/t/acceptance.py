@@ -271,10 +271,11 @@ time.sleep(600)
 
 
 class Locked:
-    """with Locked("flock", path, "fcntl", path): another process holds these locks. pid is its."""
+    """with Locked("flock", path, "fcntl", path): another process holds these locks. pid is its;
+    title stands behind in its command line."""
 
-    def __init__(self, *pairs):
-        self.pairs = pairs
+    def __init__(self, *pairs, title=""):
+        self.pairs = pairs + (title,)
 
     def __enter__(self):
         self.process = subprocess.Popen([sys.executable, "-c", LOCKER, *self.pairs],

@@ -258,12 +258,17 @@ def test_columns(q):
 
 def test_marks(q):
     with Locked("flock", os.path.join(q.path, "qf6AM700AI000009")):
-        done = ls(q.path, "--sort=id", "--columns=mark,id,size", "--min-queue-age=30m")
-        marks = {line[2:16]: line[0] for line in done.lines()[1:]}
+        done = ls(q.path, "--sort=id", "--columns=mark,id", "--min-queue-age=30m")
+        marks = {line[2:]: line[0] for line in done.lines()[1:]}
     wanted = {"6AM700AA000001": " ", "6AM700AB000002": "-", "6AM700AC000003": " ",
               "6AM700AD000004": "h", "6AM700AE000005": "?", "6AM700AF000006": "!",
               "6AM700AG000007": "!", "6AM700AH000008": " ", "6AM700AI000009": "*"}
     tap.ok(marks == wanted, "marks: * in delivery, h held, ? lost, ! damaged, - too young", done)
+    os.chmod(q.place("qf6AM700AA000001"), 0o666)
+    done = ls(q.path, "--columns=mark,id", "is:damaged", "--sort=id")
+    os.chmod(q.place("qf6AM700AA000001"), 0o600)
+    tap.ok([line[0] for line in done.lines()[1:]] == ["!", "!", "!"],
+           "what is:damaged says is marked, a mode that sendmail refuses too", done)
     text = run("ls", "--help").out.decode()
     tap.ok(re.search(r"\* in delivery, h held, \? lost, ! damaged, - too young", text),
            "the help says the same marks", text)

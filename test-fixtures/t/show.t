@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from acceptance import (Locked, MadeQueue, NOW, SGR, control_file, fails, harness, on_terminal, run,
+from acceptance import (Locked, MadeQueue, NOW, QF, control_file, fails, harness, on_terminal, run,
                         show, tap, temporary, unsafe_bytes)
 
 ID = "6AM77wPF020610"
@@ -154,6 +154,23 @@ def test_locks(q):
             row = json.loads(show(q.path, "--format=json", ID).out)
             tap.ok(row["busy"] is True and row["holder_pid"] == holder.pid and
                    "python" in row["holder"], "JSON: holder and holder_pid: " + how, row)
+    with Locked("flock", path, title="from=secret@private.example"):
+        for args in ([], ["--format=json"]):
+            done = show(q.path, *args, ID)
+            tap.ok(b"from=secret@private.example" in done.out, "its command line is shown", done)
+            done = show(q.path, "--redact", *args, ID)
+            tap.ok(b"python" in done.out and b"secret" not in done.out and
+                   b"private" not in done.out, "--redact: no address in it", done)
+        unshare = ["unshare", "-p", "-f", "--mount-proc"]
+        if subprocess.run(unshare + ["true"], stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL).returncode:
+            tap.skip("another pid namespace", "unshare is not permitted")
+        else:
+            done = run(*unshare[1:], QF, "show", "-C", "none", "-Q", q.path, ID,
+                       program=unshare[0])
+            tap.ok(b"Whether it is in delivery cannot be told from here" in done.out and
+                   b"Locked by" not in done.out,
+                   "in another pid namespace: that it cannot be told is said", done)
     with Locked("flock-shared", path):
         text = show(q.path, ID).out.decode()
         tap.ok("Locked by" not in text, "a shared lock is no delivery", text)
