@@ -214,7 +214,7 @@ def test_sizes(tmp):
                 tap.ok(False, "show %s %s" % (" ".join(args), id), shown)
     rows = {row["id"]: row for row in
             map(json.loads, ls(q.path, "--format=json").out.splitlines())}
-    tap.ok([d["code"] for d in rows["6AM700ZA000001"]["diagnostics"]][0] == "empty",
+    tap.ok("empty" in [d["code"] for d in rows["6AM700ZA000001"]["diagnostics"]],
            "0 bytes: empty", rows["6AM700ZA000001"])
     tap.ok(len(rows["6AM700ZG000007"]["diagnostics"]) <= 1001,
            "findings about noise are no more than 1,000")
@@ -335,8 +335,9 @@ def test_moving(tmp):
                         rows += 1
                         if change is deliver and (
                                 row["state"] != "queued" or not row["sender"] or
-                                not row["recipients"] or [d for d in row["diagnostics"]
-                                                          if d["code"] != "no-data"]):
+                                not row["recipients"] or
+                                {d["code"] for d in row["diagnostics"]} -
+                                {"no-data", "unsafe-owner"}): # the owner: not run by root
                             bad.append("half reported: %s" % str(row)[:500])
                 for args in ((), ("--format=mailq",), ("--part=qf",)):
                     result = patient(show, q.path, *args, ids[0], timeout=30) if "--part=qf" in \
