@@ -7,9 +7,10 @@ import json
 import os
 import re
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from acceptance import MadeQueue, NOW, fails, run, show, tap, temporary
+from acceptance import MadeQueue, NOW, fails, run, tap, temporary
 
 
 def write(path, text):
@@ -29,7 +30,8 @@ def test_queues(tmp, a, b, c):
     tap.ok(ids(*none, "-Q", a) == ["a"], "-Q DIRECTORY")
     tap.ok(ids(*none, "-Q" + a) == ["a"] and ids(*none, "--queue=" + a) == ["a"] and
            ids(*none, "--queue", a) == ["a"], "-QDIRECTORY, --queue=DIRECTORY, --queue DIRECTORY")
-    tap.ok(ids(*none, "-Q", a, "-Q", b) == ["a", "b"] and ids(*none, "-Q", b, "-Q", a) == ["b", "a"],
+    tap.ok(ids(*none, "-Q", a, "-Q", b) == ["a", "b"] and
+           ids(*none, "-Q", b, "-Q", a) == ["b", "a"],
            "-Q repeated: in the order given")
     tap.ok(ids(*none, "-Q", a + "/") == ["a"], "a slash at the end")
     tap.ok(sorted(ids(*none, "-Q", tmp + "/q/*")) == ["a", "b", "c"], "-Q 'DIRECTORY/*'")
@@ -72,7 +74,6 @@ def test_configuration(tmp, a):
         return json.loads(done.out) if done.status == 0 else {"failed": str(done)}
 
     def at(when):
-        import time
         return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(when))
 
     # The message: created an hour ago, tried once ten minutes ago.
@@ -170,8 +171,8 @@ def test_defaults(tmp, a, b):
     tap.ok(done.lines() == ["a"], "long lines", done)
     with open(tmp + "/binary.conf", "wb") as f:
         f.write(bytes(range(256)) * 10)
-    fails(run("ls", *none, "-Q", a, env={"QF_CONF": tmp + "/binary.conf"}), 78, r"binary.conf:\d+: ",
-          "a binary file")
+    fails(run("ls", *none, "-Q", a, env={"QF_CONF": tmp + "/binary.conf"}), 78,
+          r"binary.conf:\d+: ", "a binary file")
 
 
 def main():

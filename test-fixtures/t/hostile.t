@@ -11,9 +11,7 @@ through that one.
 import json
 import os
 import random
-import re
 import resource
-import signal
 import socket
 import stat
 import subprocess
@@ -22,8 +20,8 @@ import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from acceptance import (MadeQueue, NOW, QF_SAN, control_file, harness, ids_of, ls, run, show, tap,
-                        temporary, unsafe_bytes)
+from acceptance import (MadeQueue, QF_SAN, control_file, harness, ls, run, show, tap, temporary,
+                        unsafe_bytes)
 
 EVERY_FIELD = ("mark,id,queue,state,busy,from,from-domain,rcpt,domain,subject,message_id,"
                "header.From,status,dsn,relay,body,envid,reason,flags,age,idle,tries,size,priority,"
@@ -179,9 +177,9 @@ def test_names(tmp):
     tap.ok(not unsafe_bytes(text.out) and text.out.count(b"\n") == len(names) + 1,
            "one line for each in the table", text)
     os.mkdir(q.place("qf\x1b[31m\n"))
-    locked = run("show", "-C", "none", "-Q", q.path, "no\x1b[2J\nsuch")
-    tap.ok(not unsafe_bytes(locked.err) and locked.err.count(b"\n") == 1, "errors are one safe line",
-           locked)
+    refused = run("show", "-C", "none", "-Q", q.path, "no\x1b[2J\nsuch")
+    tap.ok(not unsafe_bytes(refused.err) and refused.err.count(b"\n") == 1,
+           "errors are one safe line", refused)
 
 
 # ---------------------------------------------------------------- sizes
@@ -258,8 +256,8 @@ def test_large(tmp):
              preexec_fn=limited(3000), **nowhere)
     result = patient(ls, q.path, "--columns=nrcpt", "--format=csv", preexec_fn=limited(3000))
     tap.ok(result.out == b"nrcpt\r\n1000000\r\n", "all of them are counted", result)
-    result = patient(ls, q.path, "--format=ids", "each.domain:example", "rcpt=user999999@host999.example",
-                     preexec_fn=limited(3000))
+    result = patient(ls, q.path, "--format=ids", "each.domain:example",
+                     "rcpt=user999999@host999.example", preexec_fn=limited(3000))
     tap.ok(result.status == 0, "and looked at by a filter", result)
     result = patient(show, q.path, "6AM700LD000004", preexec_fn=limited(3000))
     tap.ok(sound(result) and result.out.count(b"\n  To ") == 1000000, "and shown", result.status)

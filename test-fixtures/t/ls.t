@@ -15,8 +15,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from acceptance import (Locked, MadeQueue, NOW, QF, SGR, columns_of, control_file, fails, harness,
-                        ids_of, ls, ls_on_terminal, on_terminal, run, show, tap, temporary,
-                        unsafe_bytes)
+                        ids_of, ls, ls_on_terminal, run, show, tap, temporary, unsafe_bytes)
 
 HEADING = ("id,queue,state,busy,created,age,last_try,tries,due,bounce_at,priority,size,sender,"
            "recipients,status,quarantine,subject,message_id")
@@ -830,8 +829,8 @@ WIDE = "漢字かな交じり文の件名です、とても長い件名です"
 
 def test_terminal(tmp):
     q = MadeQueue(tmp + "/terminal")
-    q.add("6AM700TA000001", sender="<" + WIDE + "@例え.example>", rcpts=("<" + "x" * 300 + "@y.example>",),
-          M="Deferred: 450 " + WIDE * 5, headers=(("Subject", WIDE),), tries=1)
+    q.add("6AM700TA000001", sender="<" + WIDE + "@例え.example>",
+          rcpts=("<" + "x" * 300 + "@y.example>",), M="Deferred: 450 " + WIDE * 5, headers=(("Subject", WIDE),), tries=1)
     q.add("6AM700TB000002", sender="<é" + "e\u0301" * 40 + "@y.example>",
           M="Deferred: " + "\U0001f4e7" * 60, tries=12345678901)
     q.add("6AM700TC0000031234", M="long id", created=NOW - 4000 * DAY)

@@ -290,8 +290,8 @@ def test_ids(q, tmp):
            "several ids: what is there is shown, what is not is named", done)
     for id in ("a/b", "../qf" + ID, other.place("qf6AM700OA000001").decode(), "/etc/passwd",
                q.place("df" + ID).decode(), q.path):
-        fails(show(q.path, id), 64, re.escape(id) + ": neither an id nor the path of a control file",
-              "with a slash, but no control file of this queue: " + os.path.basename(id))
+        fails(show(q.path, id), 64,
+              re.escape(id) + ": neither an id nor the path of a control file", "with a slash, but no control file of this queue: " + os.path.basename(id))
     fails(show(q.path, os.path.join(q.path, "qf6AM7000000000X")), 1, "no such message",
           "the path of a control file that is not there: status 1")
     for id in ("x" * 19, "x" * 5000, "%s%n", "*", "qf", "df" + ID):

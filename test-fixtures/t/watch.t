@@ -5,7 +5,6 @@ exec "${PYTHON:-python3}" "$0"
 """What takes time: qf ls --watch, signals, readers that go away or do not read."""
 import fcntl
 import os
-import re
 import signal
 import struct
 import subprocess
