@@ -15,6 +15,7 @@
 #include "cf.h"
 #include "err.h"
 #include "layout_parts.h"
+#include "list.h"
 
 #define DEFAULT_QUEUE "/var/spool/mqueue"
 
@@ -34,8 +35,8 @@ add_matches(struct qf_queue *queue, const char *pattern, const char *base, struc
 	    struct qf_err *err)
 {
 	size_t n = strlen(pattern) - 1, slash = n, before = queue->ndirs, above, index;
-	const struct qf_layout_entry *entry;
-	struct qf_layout_listing listing;
+	const struct qf_sys_entry *entry;
+	struct qf_list list;
 	enum qf_code code = QF_OK;
 	bool matched = false;
 	int fd;
@@ -52,14 +53,14 @@ add_matches(struct qf_queue *queue, const char *pattern, const char *base, struc
 		return qf_layout_add_trouble(queue, like, errno, NULL, err);
 	if (base)
 		like->base = qf_layout_copy(queue, base, qf_layout_trimmed(base, strlen(base)));
-	if (!like->base || !qf_layout_list_begin(&listing, &queue->io, fd)) {
+	if (!like->base || !qf_list_begin(&list, &queue->io, fd)) {
 		qf_io_close(&queue->io, fd);
 		return qf_err_nomem(err);
 	}
-	while (!code && (entry = qf_layout_list_next(&listing, UINT_MAX))) {
+	while (!code && (entry = qf_list_next(&list))) {
 		if (strncmp(entry->name, pattern + slash, n - slash) != 0 ||
 		    strcmp(entry->name, OWN_FOLDER) == 0 ||
-		    !qf_layout_is_directory(&listing, entry))
+		    !qf_list_is_directory(&list, entry))
 			continue;
 		like->path = slash ? qf_layout_join(queue, pattern, above, entry->name)
 				   : qf_layout_copy(queue, entry->name, strlen(entry->name));
@@ -76,10 +77,12 @@ add_matches(struct qf_queue *queue, const char *pattern, const char *base, struc
 		matched = true;
 		code = qf_layout_add_names(queue, index, like, base, err);
 	}
-	qf_layout_list_end(&listing);
+	qf_list_end(&list);
 	qf_io_close(&queue->io, fd);
 	like->path = like->shown = pattern;
-	if (!code && !matched && queue->ndirs == before)
+	if (!code && list.failure)
+		code = qf_layout_add_trouble(queue, like, list.failure, NULL, err);
+	else if (!code && !matched && queue->ndirs == before)
 		code = qf_layout_add_trouble(queue, like, 0, "no directory has such a name", err);
 	return code;
 }
@@ -99,15 +102,16 @@ is_pattern(const char *path)
 static bool
 holds_bodies(struct qf_queue *queue, int fd)
 {
-	struct qf_layout_listing listing;
-	const struct qf_layout_entry *entry;
+	struct qf_list list;
+	const struct qf_sys_entry *entry;
 	bool found = false;
 
-	if (!qf_layout_list_begin(&listing, &queue->io, fd))
+	if (!qf_list_begin(&list, &queue->io, fd))
 		return false;
-	while (!found && (entry = qf_layout_list_next(&listing, 1)))
+	list.most = 1;
+	while (!found && (entry = qf_list_next(&list)))
 		found = qf_name_kind(entry->name, strlen(entry->name)) == QF_KIND_DATA;
-	qf_layout_list_end(&listing);
+	qf_list_end(&list);
 	return found;
 }
 

@@ -2,24 +2,24 @@
  * layout_below - another directory was meant: one that was given holds no queue files, and its
  * sub-directories do. On the way is counted what of it is not sendmail's.
  */
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "err.h"
 #include "layout_parts.h"
+#include "list.h"
 
 /* A sub-directory is searched for queue files no further than this many pieces of listing, and no
    more sub-directories than this: enough to say what was meant, little enough not to wait for. */
-#define PIECES_MAX 16
+#define PIECES_MAX 8
 #define SUBDIRS_MAX 1000
 
 /* A file of sendmail's by its name. */
 static bool
-is_queue_file(struct qf_layout_listing *listing, const struct qf_layout_entry *entry)
+is_queue_file(struct qf_list *list, const struct qf_sys_entry *entry)
 {
 	return qf_name_kind(entry->name, strlen(entry->name)) != QF_KIND_OTHER &&
-	       !qf_layout_is_directory(listing, entry);
+	       !qf_list_is_directory(list, entry);
 }
 
 static bool
@@ -34,21 +34,22 @@ holds_queue_files(struct qf_queue *queue, int at, const char *name, bool deeper,
 		  struct qf_layout_id *id)
 {
 	int fd = qf_layout_open(queue, at, name);
-	const struct qf_layout_entry *entry;
-	struct qf_layout_listing listing;
+	const struct qf_sys_entry *entry;
+	struct qf_list list;
 	struct stat st;
 	bool found = false, control = false;
 
 	if (fd < 0)
 		return false;
 	if (qf_io_fstat(&queue->io, fd, &st) == 0 &&
-	    qf_layout_list_begin(&listing, &queue->io, fd)) {
+	    qf_list_begin(&list, &queue->io, fd)) {
 		*id = (struct qf_layout_id){st.st_dev, st.st_ino};
-		while (!found && (entry = qf_layout_list_next(&listing, PIECES_MAX))) {
-			found = is_queue_file(&listing, entry);
+		list.most = PIECES_MAX;
+		while (!found && (entry = qf_list_next(&list))) {
+			found = is_queue_file(&list, entry);
 			control |= strcmp(entry->name, "qf") == 0;
 		}
-		qf_layout_list_end(&listing);
+		qf_list_end(&list);
 		if (!found && control && deeper)
 			found = holds_queue_files(queue, fd, "qf", false,
 						  &(struct qf_layout_id){0});
@@ -69,28 +70,28 @@ static void
 look(struct qf_queue *queue, size_t i, struct subdirs *subdirs)
 {
 	struct qf_layout_place *place = &queue->places[i];
-	const struct qf_layout_entry *entry;
-	struct qf_layout_listing listing;
+	const struct qf_sys_entry *entry;
+	struct qf_list list;
 
 	place->foreign = 0;
-	if (!qf_layout_list_begin(&listing, &queue->io, queue->dirs[i].control_fd))
+	if (!qf_list_begin(&list, &queue->io, queue->dirs[i].control_fd))
 		return;
 	place->looked = true;
-	while ((entry = qf_layout_list_next(&listing, UINT_MAX))) {
+	while ((entry = qf_list_next(&list))) {
 		if (*entry->name == '.' || is_layout_name(entry->name))
 			continue;
-		if (is_queue_file(&listing, entry)) {
+		if (is_queue_file(&list, entry)) {
 			place->foreign = 0;
 			break;
 		}
 		place->foreign++;
 		if (subdirs && subdirs->n < SUBDIRS_MAX &&
-		    qf_layout_is_directory(&listing, entry)) {
+		    qf_list_is_directory(&list, entry)) {
 			subdirs->names[subdirs->n] = strdup(entry->name);
 			subdirs->failed |= !subdirs->names[subdirs->n++];
 		}
 	}
-	qf_layout_list_end(&listing);
+	qf_list_end(&list);
 }
 
 static enum qf_code

@@ -1,73 +1,9 @@
 /*
- * layout_open - one directory: listed, and opened with its qf, df and xf.
+ * layout_open - one directory, opened with its qf, df and xf.
  */
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "layout_parts.h"
-
-#define LIST_SIZE ((size_t)32768)
-
-/* ---------------------------------------------------------------- listing */
-
-bool
-qf_layout_list_begin(struct qf_layout_listing *listing, struct qf_io *io, int fd)
-{
-	*listing = (struct qf_layout_listing){.io = io, .fd = fd, .piece = malloc(LIST_SIZE)};
-	if (!listing->piece)
-		return false;
-	lseek(fd, 0, SEEK_SET);
-	return true;
-}
-
-const struct qf_layout_entry *
-qf_layout_list_next(struct qf_layout_listing *listing, unsigned most)
-{
-	for (;;) {
-		const struct qf_layout_entry *entry;
-
-		if (listing->at == listing->n) {
-			ssize_t n;
-
-			if (listing->pieces == most)
-				return NULL;
-			listing->pieces++;
-			n = qf_io_list(listing->io, listing->fd, listing->piece, LIST_SIZE);
-			if (n <= 0)
-				return NULL;
-			listing->at = 0;
-			listing->n = (size_t)n;
-		}
-		entry = (const struct qf_layout_entry *)(const void *)(listing->piece +
-								       listing->at);
-		listing->at += entry->length;
-		if (strcmp(entry->name, ".") && strcmp(entry->name, ".."))
-			return entry;
-	}
-}
-
-void
-qf_layout_list_end(struct qf_layout_listing *listing)
-{
-	free(listing->piece);
-}
-
-bool
-qf_layout_is_directory(struct qf_layout_listing *listing, const struct qf_layout_entry *entry)
-{
-	struct stat st;
-
-	if (entry->type == DT_DIR)
-		return true;
-	if (entry->type != DT_LNK && entry->type != DT_UNKNOWN)
-		return false;
-	return qf_io_stat(listing->io, listing->fd, entry->name, &st, 0) == 0 &&
-	       S_ISDIR(st.st_mode);
-}
-
-/* ---------------------------------------------------------------- opening */
 
 int
 qf_layout_open(struct qf_queue *queue, int at, const char *name)

@@ -2,7 +2,7 @@
  * layout_parts - what the files layout*.c share:
  *	layout.c         which directories are the queue's: patterns, given paths, the configuration
  *	layout_set.c     the set of directories, and their names in d lines
- *	layout_open.c    one directory opened and listed
+ *	layout_open.c    one directory opened
  *	layout_below.c   whether the directories below a given one were meant
  */
 #ifndef QF_LIBQF_LAYOUT_PARTS_H
@@ -49,32 +49,6 @@ struct qf_queue {
 };
 
 /* ---------------------------------------------------------------- layout_open.c */
-
-/* As getdents64() lays them out. */
-struct qf_layout_entry {
-	uint64_t inode;
-	int64_t offset;
-	unsigned short length;
-	unsigned char type;
-	char name[];
-};
-
-struct qf_layout_listing {
-	struct qf_io *io;
-	int fd;
-	char *piece; /* what was read last */
-	size_t at, n;
-	unsigned pieces;
-};
-
-/* From the beginning, whoever has read the descriptor before. False: no memory. */
-bool qf_layout_list_begin(struct qf_layout_listing *listing, struct qf_io *io, int fd);
-/* The next entry but "." and ".."; NULL at the end, or when most pieces were read. */
-const struct qf_layout_entry *qf_layout_list_next(struct qf_layout_listing *listing, unsigned most);
-void qf_layout_list_end(struct qf_layout_listing *listing);
-/* Is the entry a directory, or a link to one? Asked of the file system only where the listing does
-   not tell. */
-bool qf_layout_is_directory(struct qf_layout_listing *listing, const struct qf_layout_entry *entry);
 
 /* A descriptor to list the directory, or -1 with errno. */
 int qf_layout_open(struct qf_queue *queue, int at, const char *name);

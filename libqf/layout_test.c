@@ -1086,6 +1086,28 @@ checked_close(int fd)
 	return result;
 }
 
+Test(layout, a_pattern_whose_listing_breaks_off_is_trouble)
+{
+	static const char *const given[] = {"m/q*"};
+	struct qf_queue_options options = {.paths = given, .npaths = COUNT(given)};
+	struct qf_sys sys = qf_sys_real;
+	struct qf_queue *queue;
+	struct qf_err err;
+	bool told = false;
+
+	sys.getdents = failing_getdents;
+	plan.failure = EIO;
+	plan.fail_at = 2;
+	plan.calls = 0;
+	MAKE("m/", "m/q1/", "m/q2/");
+	cr_assert_eq(qf_queue_open_sys(&sys, &options, &queue, &err), QF_OK);
+	for (size_t i = 0; i < qf_queue_ndirs(queue); i++)
+		told |= qf_queue_dir(queue, i)->trouble && qf_queue_dir(queue, i)->err.sys == EIO;
+	cr_expect(told, "more directories might be there");
+	cr_expect_eq(qf_queue_ndirs(queue), 3);
+	qf_queue_free(queue);
+}
+
 Test(layout, every_call_fails_once)
 {
 	static const int failures[] = {EIO, EACCES, EPERM, EMFILE, ENOENT, ESTALE, ELOOP};

@@ -9,17 +9,16 @@
  * either of which sendmail might have drawn. The mark X (load average too high) is never set: it
  * says nothing of the queue.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "buf.h"
 #include "err.h"
 #include "layout.h"
+#include "list.h"
 #include "mailq.h"
 #include "query.h"
 
 #define OUT_SIZE ((size_t)65536)
-#define LIST_SIZE ((size_t)65536)
 
 struct listing {
 	struct qf_mailq_view view;
@@ -119,33 +118,21 @@ put_irregular(struct listing *listing, const struct qf_dir *dir, const char *nam
 	qf_buf_adds(&listing->out, " is not a regular file\n");
 }
 
-/* As getdents64() lays them out. */
-struct entry {
-	uint64_t inode;
-	int64_t offset;
-	unsigned short length;
-	unsigned char type;
-	char name[];
-};
-
 /* With -v sendmail names control files whose names are too long, among those that are no files, in
    the order of the directory. A scan only counts them, so the directory is listed once more. */
 static void
 put_notices_verbose(struct listing *listing, const struct qf_dir *dir)
 {
 	const char *notice = listing->notices.p, *end = notice + listing->notices.n;
-	char *list = malloc(LIST_SIZE);
-	int fd = list ? qf_io_open(&listing->view.io, dir->control_fd, ".",
-				   O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-		      : -1;
-	ssize_t n;
+	int fd = qf_io_open(&listing->view.io, dir->control_fd, ".",
+			    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	const struct qf_sys_entry *entry;
+	struct qf_list list;
 
-	while (fd >= 0 && (n = qf_io_list(&listing->view.io, fd, list, LIST_SIZE)) > 0) {
-		for (ssize_t at = 0; at < n;) {
-			const struct entry *entry = (const void *)(list + at);
+	if (fd >= 0 && qf_list_begin(&list, &listing->view.io, fd)) {
+		while ((entry = qf_list_next(&list))) {
 			size_t length = strlen(entry->name);
 
-			at += entry->length;
 			if (notice < end && strcmp(notice, entry->name) == 0) {
 				put_irregular(listing, dir, notice);
 				notice += length + 1;
@@ -159,13 +146,13 @@ put_notices_verbose(struct listing *listing, const struct qf_dir *dir)
 			if (listing->out.n > OUT_SIZE)
 				flush(listing);
 		}
+		qf_list_end(&list);
 	}
 	/* What left meanwhile was still there when it was looked at. */
 	for (; notice < end; notice += strlen(notice) + 1)
 		put_irregular(listing, dir, notice);
 	if (fd >= 0)
 		qf_io_close(&listing->view.io, fd);
-	free(list);
 }
 
 static void

@@ -24,6 +24,7 @@
 
 #include "err.h"
 #include "layout.h"
+#include "list.h"
 #include "load.h"
 #include "sys.h"
 
@@ -34,7 +35,6 @@
 #define WINDOW 512
 /* Names listed ahead of the readers. */
 #define NAMES 4096
-#define LIST_SIZE ((size_t)65536)
 /* One more read in flight for each of these spent on a message that blocked. */
 #define NS_PER_JOB 15000u
 /* Less than this for a message is no waiting for a disk or a server. */
@@ -46,15 +46,6 @@
 #define OPS_PER_JOB 20
 /* Memory of large messages that were read ahead; beyond it no other is read. */
 #define LARGE_MOST ((size_t)64 << 20)
-
-/* As getdents64() lays them out. */
-struct entry {
-	uint64_t inode;
-	int64_t offset;
-	unsigned short length;
-	unsigned char type;
-	char name[];
-};
 
 enum slot_state { SLOT_FREE, SLOT_CLAIMED, SLOT_READY, SLOT_SKIPPED };
 
@@ -153,8 +144,7 @@ wanted(struct qf_scan *scan, const char *name, size_t n)
 	enum qf_kind kind = qf_name_kind(name, n);
 
 	if (kind == QF_KIND_OTHER) {
-		if (strcmp(name, ".") && strcmp(name, ".."))
-			scan->stats.ignored++;
+		scan->stats.ignored++;
 		return false;
 	}
 	if (!qf_kind_is_control(kind))
@@ -190,17 +180,16 @@ pass_on(struct qf_scan *scan, const struct name *names, size_t n)
 
 /* The entries of one piece of a listing. False when the scan is to end. */
 static bool
-take_piece(struct qf_scan *scan, const char *list, size_t n, size_t dir)
+take_piece(struct qf_scan *scan, struct qf_list *list, size_t dir)
 {
 	struct name names[256];
+	const struct qf_sys_entry *entry;
 	size_t found = 0;
 
-	for (size_t at = 0; at < n;) {
-		const struct entry *entry = (const struct entry *)(const void *)(list + at);
+	while ((entry = qf_list_in_piece(list))) {
 		size_t length = strlen(entry->name);
 		struct name *name = &names[found];
 
-		at += entry->length;
 		if (!wanted(scan, entry->name, length))
 			continue;
 		name->inode = entry->inode;
@@ -217,49 +206,51 @@ take_piece(struct qf_scan *scan, const char *list, size_t n, size_t dir)
 	return pass_on(scan, names, found);
 }
 
-/* All of one directory. False when the scan is to end. */
+/* All of one directory, whose descriptor is the queue's. False when the scan is to end. */
 static bool
-list_directory(struct qf_scan *scan, struct qf_io *io, char *list, size_t dir)
+list_directory(struct qf_scan *scan, struct qf_io *io, size_t dir)
 {
 	const struct qf_dir *d = qf_queue_dir(scan->queue, dir);
+	struct qf_list list;
 	struct qf_err err;
-	ssize_t n;
+	bool go_on = true;
 
 	if (d->trouble) {
 		add_trouble(scan, dir, &d->err);
 		return true;
 	}
-	/* The descriptor is the queue's and has been read before. */
-	lseek(d->control_fd, 0, SEEK_SET);
-	while ((n = qf_io_list(io, d->control_fd, list, LIST_SIZE)) > 0)
-		if (!take_piece(scan, list, (size_t)n, dir))
-			return false;
-	if (n < 0) {
-		qf_err_sys(&err, errno, d->path, "cannot list");
+	if (!qf_list_begin(&list, io, d->control_fd)) {
+		pthread_mutex_lock(&scan->mutex);
+		scan->nomem = true;
+		pthread_mutex_unlock(&scan->mutex);
+		return false;
+	}
+	while (go_on && qf_list_read(&list))
+		go_on = take_piece(scan, &list, dir);
+	if (list.failure) {
+		qf_err_sys(&err, list.failure, d->path, "cannot list");
 		add_trouble(scan, dir, &err);
 	}
-	return true;
+	qf_list_end(&list);
+	return go_on;
 }
 
 static void *
 list_all(void *arg)
 {
 	struct qf_scan *scan = arg;
-	char *list = malloc(LIST_SIZE);
 	struct qf_io io;
 
 	qf_io_share(&io, &scan->io);
-	for (size_t dir = 0; list && dir < qf_queue_ndirs(scan->queue); dir++)
-		if (!list_directory(scan, &io, list, dir))
+	for (size_t dir = 0; dir < qf_queue_ndirs(scan->queue); dir++)
+		if (!list_directory(scan, &io, dir))
 			break;
 	qf_io_add(&scan->io, &io);
 	pthread_mutex_lock(&scan->mutex);
-	scan->nomem |= !list;
 	scan->listed = true;
 	pthread_cond_broadcast(&scan->work);
 	pthread_cond_signal(&scan->ready);
 	pthread_mutex_unlock(&scan->mutex);
-	free(list);
 	return NULL;
 }
 

@@ -34,6 +34,15 @@ struct qf_sys {
 };
 extern const struct qf_sys qf_sys_real;
 
+/* One name as getdents() lays it out: getdents64(2). */
+struct qf_sys_entry {
+	uint64_t inode;
+	int64_t offset;
+	unsigned short length; /* of the whole entry */
+	unsigned char type;    /* DT_... */
+	char name[];
+};
+
 enum qf_op { QF_OP_OPEN, QF_OP_READ, QF_OP_STAT, QF_OP_LOCK, QF_OP_LIST, QF_OP_CHANGE, QF_OP_SYNC,
 	     QF_OP_COUNT };
 
