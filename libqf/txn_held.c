@@ -28,24 +28,56 @@
 #include "txn.h"
 
 
+/* So often a staged file may be taken away before it is locked. */
+#define STAGE_TRIES 100
+
+/*
+ * An empty file in .qf/stage, locked. Between its creation and its lock another command that tidies
+ * up may take it for one that was left, and away: then it has no name any more, or is locked.
+ */
+static enum qf_code
+create_staged(struct qf_work *work, const char *name, int *fd, struct stat *st)
+{
+	struct qf_io *io = work->txn->io;
+	enum qf_code code = QF_OK;
+
+	for (int i = 0; i < STAGE_TRIES; i++) {
+		*fd = qf_io_create(io, work->place->stage, name,
+				   O_RDWR | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (*fd < 0 && errno == EEXIST)
+			continue; /* it is about to be taken away */
+		if (*fd < 0)
+			return qf_err_sys(&work->err, errno, work->name,
+					  "cannot stage the new version");
+		code = qf_take_new(io, *fd, work->place->kinds, name, &work->err);
+		if (!code && qf_io_fstat(io, *fd, st) != 0)
+			code = qf_err_sys(&work->err, errno, work->name,
+					  "cannot stat the new version");
+		if (!code && st->st_nlink > 0)
+			return QF_OK;
+		if (code && code != QF_E_BUSY)
+			qf_io_unlink(io, work->place->stage, name, 0);
+		qf_io_close(io, *fd);
+		*fd = -1;
+		if (code && code != QF_E_BUSY)
+			return code;
+	}
+	return qf_err_set(&work->err, QF_E_BUSY, work->name, "its new version is taken away");
+}
+
 /* A file of the control file's owner and mode, locked, synced, in .qf/stage. */
 static enum qf_code
 stage(struct qf_work *work, const struct qf_buf *bytes, const char *name, int *fd)
 {
 	const struct stat *st = &work->taken.st;
 	struct qf_io *io = work->txn->io;
-	enum qf_code code = QF_OK;
 	struct stat mine;
+	enum qf_code code = create_staged(work, name, fd, &mine);
 
-	*fd = qf_io_create(io, work->place->stage, name,
-			   O_RDWR | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (*fd < 0)
-		return qf_err_sys(&work->err, errno, work->name, "cannot stage the new version");
-	code = qf_take_new(io, *fd, work->place->kinds, name, &work->err);
-	if (!code && qf_io_fstat(io, *fd, &mine) != 0)
-		code = qf_err_sys(&work->err, errno, work->name, "cannot stat the new version");
+	if (code)
+		return code;
 	/* Owner first: giving a file away may clear bits of its mode. */
-	if (!code && (mine.st_uid != st->st_uid || mine.st_gid != st->st_gid) &&
+	if ((mine.st_uid != st->st_uid || mine.st_gid != st->st_gid) &&
 	    qf_io_fchown(io, *fd, st->st_uid, st->st_gid) != 0)
 		code = qf_err_sys(&work->err, errno, work->name, "cannot keep its owner");
 	if (!code && (mine.st_mode & 07777) != (st->st_mode & 07777) &&

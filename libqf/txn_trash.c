@@ -305,9 +305,6 @@ move_back(struct qf_work *work, const char *entry, int folder)
 	int data_fd = satellite_dir(work->txn, index_of(work),
 				    qf_msg_envelope(work->msg)->data_dir, IN_DATA);
 
-	if (data_fd < 0)
-		return qf_work_end(work, QF_RESULT_SKIPPED,
-				   "the directory of its data file is none of this queue's");
 	snprintf(part, sizeof(part), "%s" PART, entry);
 	snprintf(data, sizeof(data), "df%s", work->id);
 	if (qf_io_rename_new(io, trash, entry, trash, part) != 0 || qf_io_fsync(io, trash) != 0)
@@ -330,9 +327,16 @@ restore_locked(struct qf_work *work, const char *entry, int folder)
 {
 	char data[QF_NAME_MAX + 2];
 	struct stat st;
-	int data_fd = work->dir->data_fd;
+	int data_fd = satellite_dir(work->txn, index_of(work),
+				    qf_msg_envelope(work->msg)->data_dir, IN_DATA);
 
 	snprintf(data, sizeof(data), "df%s", work->id);
+	if (data_fd < 0)
+		return qf_work_end(work, QF_RESULT_SKIPPED,
+				   "the directory of its data file is none of this queue's");
+	/* sendmail would deliver it with an empty body. */
+	if (qf_io_stat(work->txn->io, folder, data, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return qf_work_end(work, QF_RESULT_SKIPPED, "the trash has no data file of it");
 	if (in_queue(work->txn->io, work->dir, work->id))
 		return qf_work_end(work, QF_RESULT_SKIPPED, "the queue has a message of that id");
 	if (qf_io_stat(work->txn->io, data_fd, data, &st, AT_SYMLINK_NOFOLLOW) == 0)
@@ -492,6 +496,25 @@ is_expired(const struct tidy *tidy, const char *name)
 	       qf_time_between(when, tidy->txn->options.now) > tidy->txn->options.keep;
 }
 
+/* An entry whose time is over, unless somebody is about to take it back. The control file goes first:
+   without its data file it must not come back. */
+static void
+expire(struct tidy *tidy, const char *name)
+{
+	struct qf_io *io = tidy->txn->io;
+	const char *control = tidy->contents.control;
+	struct qf_taken taken = {.fd = -1};
+
+	if (*control && (qf_take(io, tidy->folder, control, tidy->place->kinds, &taken, NULL) ||
+			 qf_io_unlink(io, tidy->folder, control, 0) != 0)) {
+		qf_take_release(io, &taken);
+		return;
+	}
+	if (!each_name(io, tidy->folder, unlink_name, tidy, NULL))
+		qf_io_unlink(io, tidy->place->trash, name, AT_REMOVEDIR);
+	qf_take_release(io, &taken);
+}
+
 static bool
 tidy_entry(void *ctx, const char *name)
 {
@@ -506,14 +529,16 @@ tidy_entry(void *ctx, const char *name)
 	    qf_home_folder(io, tidy->place->trash, name, false, &tidy->folder, NULL))
 		return true;
 	tidy->contents = (struct contents){0};
-	if (part && !each_name(io, tidy->folder, note_control, &tidy->contents, NULL)) {
+	if (each_name(io, tidy->folder, note_control, &tidy->contents, NULL)) {
+		/* What cannot be listed stays. */
+	} else if (expired) {
+		expire(tidy, name);
+	} else {
 		if (tidy->contents.control[0])
 			finish(tidy, name);
 		else if (tidy->contents.names == 0 && qf_io_fstat(io, tidy->folder, &st) == 0 &&
 			 qf_time_between(st.st_mtime, (int64_t)time(NULL)) > EMPTY_GRACE)
 			qf_io_unlink(io, tidy->place->trash, name, AT_REMOVEDIR);
-	} else if (expired && !each_name(io, tidy->folder, unlink_name, tidy, NULL)) {
-		qf_io_unlink(io, tidy->place->trash, name, AT_REMOVEDIR);
 	}
 	qf_io_close(io, tidy->folder);
 	return true;

@@ -5,6 +5,8 @@
  *	FAULTS_DO=kill    the process is killed (the default)
  *	FAULTS_DO=stop    it is stopped, until somebody lets it go on
  *	FAULTS_DO=NUMBER  the call fails with this errno
+ *	FAULTS_PAUSE=N    before each such call, and before each lock, up to N microseconds pass: what two
+ *	                  processes do to each other between two calls of one of them, they do then
  *	FAULTS_LOG=FILE   each call that was done is a line there, tabs between: what, path, second path,
  *	                  number (mode of a new file), bytes written in hex
  *
@@ -23,21 +25,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 static atomic_int calls;
 static int at, failure, log_fd = -1;
+static unsigned longest_pause;
 static int end_by = SIGKILL;
 
 __attribute__((constructor)) static void
 take_environment(void)
 {
 	const char *number = getenv("FAULTS_AT"), *what = getenv("FAULTS_DO"),
-		   *log = getenv("FAULTS_LOG");
+		   *log = getenv("FAULTS_LOG"), *pause = getenv("FAULTS_PAUSE");
 
 	at = number ? atoi(number) : 0;
+	longest_pause = pause ? (unsigned)atoi(pause) : 0;
 	if (what && strcmp(what, "stop") == 0)
 		end_by = SIGSTOP;
 	else if (what && strcmp(what, "kill") != 0)
@@ -47,10 +52,23 @@ take_environment(void)
 				      O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 }
 
+static void
+pause_a_while(void)
+{
+	static atomic_uint turn;
+	unsigned seed;
+
+	if (!longest_pause)
+		return;
+	seed = (unsigned)getpid() * 2654435761u + atomic_fetch_add(&turn, 1);
+	usleep((useconds_t)rand_r(&seed) % longest_pause);
+}
+
 /* Is this the call? Then it is to fail, or this never returns. */
 static int
 is_hit(void)
 {
+	pause_a_while();
 	if (atomic_fetch_add(&calls, 1) + 1 != at)
 		return 0;
 	if (failure) {
@@ -334,4 +352,46 @@ int
 fdatasync(int fd)
 {
 	return is_hit() ? -1 : file("fsync", fd, 0, syscall(SYS_fdatasync, fd));
+}
+
+/* Locks change no file and are not counted. */
+int
+flock(int fd, int how)
+{
+	pause_a_while();
+	return (int)syscall(SYS_flock, fd, how);
+}
+
+static int
+fcntl_any(int fd, int what, void *arg)
+{
+	if (what == F_OFD_SETLK || what == F_SETLK)
+		pause_a_while();
+	return (int)syscall(SYS_fcntl, fd, what, arg);
+}
+
+#define ARG(what, arg)                                                                             \
+	do {                                                                                       \
+		va_list args;                                                                      \
+		va_start(args, what);                                                              \
+		arg = va_arg(args, void *);                                                        \
+		va_end(args);                                                                      \
+	} while (0)
+
+int
+fcntl(int fd, int what, ...)
+{
+	void *arg;
+
+	ARG(what, arg);
+	return fcntl_any(fd, what, arg);
+}
+
+int
+fcntl64(int fd, int what, ...)
+{
+	void *arg;
+
+	ARG(what, arg);
+	return fcntl_any(fd, what, arg);
 }
