@@ -121,6 +121,7 @@ qf_take(struct qf_io *io, int dir, const char *name, unsigned kinds, struct qf_t
 	struct stat before;
 	enum qf_code code;
 
+	taken->kinds = kinds;
 	taken->fd = qf_io_open(io, dir, name, OPEN_FLAGS);
 	if (taken->fd < 0) {
 		if (errno == ENOENT || errno == ESTALE)
@@ -155,8 +156,10 @@ qf_take_release(struct qf_io *io, struct qf_taken *taken)
 	/* Said, not left to closing: the threads of a scan may have a copy of the descriptor, with
 	   which the locks would live on. */
 	if (taken->fd >= 0) {
-		qf_io_flock(io, taken->fd, LOCK_UN);
-		qf_io_setlk(io, taken->fd, &whole);
+		if (taken->kinds & QF_TAKE_FLOCK)
+			qf_io_flock(io, taken->fd, LOCK_UN);
+		if (taken->kinds & QF_TAKE_FCNTL)
+			qf_io_setlk(io, taken->fd, &whole);
 		qf_io_close(io, taken->fd);
 	}
 	taken->fd = -1;

@@ -28,6 +28,7 @@ enum { QF_TAKE_FLOCK = 1, QF_TAKE_FCNTL = 2 };
 /* A control file whose lock is held. */
 struct qf_taken {
 	int fd;         /* open for reading and writing */
+	unsigned kinds; /* of lock that are held on it */
 	struct stat st; /* of the file that is locked, and that has the name */
 };
 

@@ -1071,7 +1071,23 @@ static const struct op {
 	{FUSE_GETLK, "getlk", do_getlk, sizeof(struct fuse_lk_in), false},
 	{FUSE_SETLK, "setlk", do_setlk, sizeof(struct fuse_lk_in), false},
 	{FUSE_SETLKW, "setlk", do_setlk, sizeof(struct fuse_lk_in), false},
+	/* The same requests, when flock() makes them: see op_of(). */
+	{FUSE_SETLK, "flock", do_setlk, sizeof(struct fuse_lk_in), false},
 };
+
+/* The row of a request; one behind the last where there is none. */
+static const struct op *
+op_of(const struct fuse_in_header *in)
+{
+	const struct op *op = ops;
+
+	while (op < ops + COUNT(ops) && op->opcode != in->opcode)
+		op++;
+	if (op < ops + COUNT(ops) && op->serve == do_setlk &&
+	    ((const struct fuse_lk_in *)(in + 1))->lk_flags & FUSE_LK_FLOCK)
+		op = ops + COUNT(ops) - 1;
+	return op;
+}
 
 static atomic_ulong counts[COUNT(ops)];
 
@@ -1097,11 +1113,9 @@ static void
 serve_one(const struct fuse_in_header *in)
 {
 	struct call c = {.in = in, .node = node_of(in->nodeid), .arg = in + 1};
-	const struct op *op = ops;
+	const struct op *op = op_of(in);
 	int error = 0;
 
-	while (op < ops + COUNT(ops) && op->opcode != in->opcode)
-		op++;
 	if (op < ops + COUNT(ops)) {
 		if (op->name || op->serve == do_destroy) {
 			long now = atomic_fetch_add(&in_flight, 1) + 1;

@@ -4,18 +4,13 @@ power cut would have left.
 
 What is right is reckoned here from the text of the control file, never asked of qf.
 """
-import hashlib
 import itertools
-import json
 import os
-import random
-import re
 import shutil
 import stat
 import subprocess
 import sys
 import tempfile
-import time
 
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -377,135 +372,3 @@ def put_tree(tree, top):
                 f.write(content)
         os.chown(path, *owner)
         os.chmod(path, mode)
-
-
-# ---------------------------------------------------------------- beside running daemons
-
-class Moody(laboratory.Sink):
-    """A sink that takes its time and, now and then, has none."""
-
-    def __init__(self, dice, share):
-        self.dice, self.share = dice, share
-        super().__init__()
-
-    def _reply(self, stage, command, usual):
-        if stage in ("mail", "rcpt", "end") and self.dice.random() < self.share:
-            return "421 4.3.2 busy"
-        return super()._reply(stage, command, usual)
-
-
-def owed(queue):
-    """Who is still owed what by the files in a queue and in its trash, how often: {(recipient,
-    SHA-256 of the body as sent): places}. And what must not be: a list."""
-    places, wrong = {}, []
-    for directory, _, names in os.walk(queue):
-        if os.path.basename(directory) in ("stage", "journal"):
-            wrong += [directory + "/" + name for name in names if directory.endswith("stage")]
-            continue
-        for name in names:
-            if name[:2] in ("tf", "Tf", "Qf"):
-                wrong.append(name)
-            if name[:2] not in ("qf", "hf"):
-                continue
-            path = os.path.join(directory, name)
-            with open(path, "rb") as f:
-                control = f.read()
-            try:
-                with open(os.path.join(directory, "df" + name[2:]), "rb") as f:
-                    body = f.read()
-            except FileNotFoundError:
-                wrong.append(path + " has no data file")
-                continue
-            if not control.endswith(b"\n.\n"):
-                wrong.append(path + " is cut")
-            body = hashlib.sha256(body.replace(b"\n", b"\r\n")).hexdigest()
-            for recipient in re.findall(rb"^R[A-Z]*:<?([^>\n]*)>?$", control, re.M):
-                places.setdefault((recipient.decode(), body), []).append(path)
-    return places, wrong
-
-
-def audit(wanted, sink, queue):
-    """Each recipient got each message once, or is owed it once: what is not so."""
-    got = sink.copies()
-    places, wrong = owed(queue)
-    for key in wanted:
-        count = got.get(key, 0) + len(places.get(key, ()))
-        if count != 1:
-            wrong.append("%s: %s: delivered %d times, owed by %s" % (
-                "lost" if count == 0 else "doubled", wanted[key], got.get(key, 0),
-                places.get(key, "nothing")))
-    wrong += ["came from nowhere: %s" % (key,) for key in set(got) | set(places)
-              if key not in wanted]
-    return wrong
-
-
-def live(tap, count, seconds, delay, seed):
-    """Two daemons deliver `count` messages to a sink that takes its time, while random messages are
-    removed, held, released, made due, and taken back out of the trash."""
-    dice = random.Random(seed)
-    wanted, ids, entries, done, told = {}, set(), [], {}, []
-    options = {"MaxQueueChildren": "4", "MaxRunnersPerQueue": "4", "MinQueueAge": "0"}
-    with laboratory.Lab(options=options) as lab, Moody(random.Random(seed), 0.1) as sink:
-        lab.relay_to(sink)
-        sink.delay = delay
-        source = lab.daemon()
-        for i in range(count):
-            body = "message %d\n" % i
-            rcpts = ["u%d@dst%d.example" % (k, dice.randrange(3)) for k in range(dice.choice((1, 1, 2, 3)))]
-            reply = laboratory.submit(source.port, "ann@src.example", rcpts,
-                                      "Subject: %d\n\n%s" % (i, body))
-            ids.add(laboratory.queue_id(reply))
-            digest = hashlib.sha256(body.replace("\n", "\r\n").encode()).hexdigest()
-            wanted.update({(rcpt, digest): (i, rcpt) for rcpt in rcpts})
-        source.stop()
-        daemons = [lab.daemon("-q1s"), lab.daemon("-q1s")]
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            here = [name[2:] for name in os.listdir(lab.queue) if name[:2] in ("qf", "hf")]
-            command = dice.choice(("rm", "hold", "release", "due", "undo"))
-            if command == "undo":
-                if not entries:
-                    continue
-                args = [entries.pop(dice.randrange(len(entries)))]
-            else:
-                if not here:
-                    break
-                args = dice.sample(here, min(len(here), dice.choice((1, 2, 4, 8))))
-            if command == "hold":
-                args.append("--reason=for a while")
-            run = harness.qf(command, "-C", "none", "-Q", lab.queue, "--format=json", *args)
-            if run.returncode not in (0, 1, 2):
-                told.append("%s: %d: %s" % (command, run.returncode, run.stderr))
-            for line in run.stdout.splitlines():
-                record = json.loads(line)
-                if record["schema"] != "qf.action/1":
-                    continue
-                key = command, record["result"]
-                done[key] = done.get(key, 0) + 1
-                if record["result"] in ("failed", "denied"):
-                    told.append(record)
-                if command == "rm" and record["result"] == "done":
-                    entries.append(record["entry"])
-            time.sleep(dice.random() * 0.05)
-        for daemon in daemons:
-            daemon.stop()
-        under_way = sum(sink.copies().values())
-        wrong = audit(wanted, sink, lab.queue)
-        tap.ok(not wrong, "%d messages, two daemons: each recipient got it once or is owed it"
-               % count, "\n".join(wrong), "seed %s" % seed)
-        tap.ok(not told, "no change failed", told)
-        tap.ok(all(done.get((c, "done")) for c in ("rm", "hold", "release", "undo")) and under_way,
-               "there was something of each: %s, %d delivered meanwhile" % (
-                   ", ".join("%d %s %s" % (n, *key) for key, n in sorted(done.items())),
-                   under_way), done)
-        # What is left goes out, but for what lies in the trash.
-        sink.share = sink.delay = 0
-        left = [name[2:] for name in os.listdir(lab.queue) if name[:2] in ("qf", "hf")]
-        if left:
-            harness.qf("release", "-C", "none", "-Q", lab.queue, *left)
-            lab.run_queue()
-            lab.run_queue()
-        wrong = audit(wanted, sink, lab.queue)
-        rest = [name for name in os.listdir(lab.queue) if name != ".qf"]
-        tap.ok(not wrong and not rest, "released and run: only the trash owes anything",
-               "\n".join(wrong), rest, "seed %s" % seed)

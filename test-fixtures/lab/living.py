@@ -42,6 +42,12 @@ class Moody(laboratory.Sink):
         return super()._reply(stage, command, usual)
 
 
+def seed(number):
+    """The seed of a round: $QF_SEED, or by chance."""
+    given = os.environ.get("QF_SEED")
+    return "%s.%d" % (given.rpartition(".")[0] or given if given else random.randrange(10**6), number)
+
+
 def digest_of(body):
     """SHA-256 of a body as it is sent."""
     return hashlib.sha256(body.replace(b"\n", b"\r\n")).hexdigest()
@@ -249,7 +255,7 @@ def added(*counts):
     return total
 
 
-def live(tap, count, seconds, seed, delay=0.1, by=("daemon", "daemon"), changers=2, kills=0.1,
+def live(tap, count, seconds, seed, delay=0.02, by=("daemon", "daemon"), changers=2, kills=0.1,
          queue=None, label=""):
     """count messages are delivered by two daemons and lockers (by: "daemon", "fcntl", "flock") to a
     sink that takes its time and now and then answers 421, while `changers` change them at random.
@@ -259,7 +265,7 @@ def live(tap, count, seconds, seed, delay=0.1, by=("daemon", "daemon"), changers
     name = "%d messages, %s%s" % (count, " and ".join(by), label)
     options = {"MaxQueueChildren": "4", "MaxRunnersPerQueue": "4", "MinQueueAge": "0"}
     with laboratory.Lab(queue=queue, options=options) as lab, \
-            Moody(random.Random(seed), 0.1) as sink, \
+            Moody(random.Random(seed), 0.25) as sink, \
             tempfile.TemporaryDirectory(prefix="qf-living.") as aside:
         lab.relay_to(sink)
         submit(lab, ledger, count, dice)

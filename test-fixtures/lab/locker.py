@@ -102,7 +102,7 @@ def work_on(name, fd):
     time.sleep(dice.random() * hold)
     digest = hashlib.sha256(body_of(id).replace(b"\n", b"\r\n")).hexdigest()
     for line in list(recipients):
-        if dice.random() < 0.6:
+        if dice.random() < 0.15:
             say("got %s %s" % (re.search(rb":<?([^>]*)", line).group(1).decode(), digest))
             recipients.remove(line)
             content = content.replace(line + b"\n", b"", 1)
