@@ -7,7 +7,7 @@
 #	make test-NAME            the unit tests of one module
 #	make bench fuzz stress demo docs install uninstall format-check clean
 #
-# CC=, CFLAGS=, LDFLAGS=, WERROR=1, V=1, WITHOUT_GMIME=1, BUILD=DIR; for install DESTDIR=, PREFIX=.
+# CC=, CFLAGS=, LDFLAGS=, WERROR=1, V=1, WITHOUT_GMIME=1, WITHOUT_LIBARCHIVE=1, BUILD=DIR; for install DESTDIR=, PREFIX=.
 
 MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
@@ -64,13 +64,13 @@ HAVE_QF := $(wildcard tools/main.c)
 # A package is asked for when a source or header includes its header, so that nothing is linked, or needed,
 # that is not used. HEADER-PATTERN:PACKAGE
 HEADERS_OF := pcre2.h:libpcre2-8 utf8proc.h:libutf8proc nettle/%:nettle jansson.h:jansson \
-	sqlite3.h:sqlite3 curses.h:ncursesw gmime/%:gmime-3.0
-OPTIONAL := gmime-3.0
+	sqlite3.h:sqlite3 curses.h:ncursesw gmime/%:gmime-3.0 archive.h:libarchive
+OPTIONAL := gmime-3.0 libarchive
 
 includes_of = $(if $(1),$(shell sed -n 's/^[[:space:]]*\#[[:space:]]*include[[:space:]]*<\([^>]*\)>.*/\1/p' $(1)))
 packages_of = $(foreach h,$(HEADERS_OF),$(if $(filter $(firstword $(subst :, ,$(h))),$(1)),$(lastword $(subst :, ,$(h)))))
 have_package = $(shell $(PKG_CONFIG) --exists $(1) 2>/dev/null && echo yes)
-without = $(if $(filter gmime-3.0,$(1)),$(WITHOUT_GMIME))
+without = $(if $(filter gmime-3.0,$(1)),$(WITHOUT_GMIME))$(if $(filter libarchive,$(1)),$(WITHOUT_LIBARCHIVE))
 
 LIB_WANTED := $(call packages_of,$(call includes_of,$(LIB_SRC) $(wildcard libqf/*.h)))
 QF_WANTED := $(sort $(LIB_WANTED) $(call packages_of,$(call includes_of,$(TOOL_SRC) $(wildcard tools/*.h tui/*.h))))
@@ -82,7 +82,8 @@ QF_PKGS := $(filter $(FOUND),$(QF_WANTED))
 PKG_CFLAGS := $(if $(QF_PKGS),$(shell $(PKG_CONFIG) --cflags $(QF_PKGS)))
 LIB_LIBS := $(if $(LIB_PKGS),$(shell $(PKG_CONFIG) --libs $(LIB_PKGS)))
 QF_LIBS := $(if $(QF_PKGS),$(shell $(PKG_CONFIG) --libs $(QF_PKGS)))
-DEFINES := $(if $(filter gmime-3.0,$(QF_PKGS)),-DQF_WITH_GMIME)
+DEFINES := $(if $(filter gmime-3.0,$(QF_PKGS)),-DQF_WITH_GMIME) \
+	$(if $(filter libarchive,$(QF_PKGS)),-DQF_WITH_ARCHIVE)
 
 # ---------------------------------------------------------------- flags
 
@@ -174,7 +175,7 @@ $(B)/qf: $(TOOL_OBJ) $(B)/libqf.a $(B)/qf.list
 # ---------------------------------------------------------------- one static executable
 
 # Objects of their own: what cannot be linked statically is left out of them.
-STATIC_PKGS := $(filter-out gmime-3.0,$(QF_PKGS))
+STATIC_PKGS := $(filter-out gmime-3.0 libarchive,$(QF_PKGS))
 STATIC_OBJ := $(B)/obj-static
 STATIC_FLAGS := $(BASE_FLAGS) $(CPPFLAGS) -DQF_STATIC \
 	$(if $(STATIC_PKGS),$(shell $(PKG_CONFIG) --cflags $(STATIC_PKGS)))

@@ -1067,6 +1067,222 @@ enum qf_code qf_journal_read(struct qf_queue *queue, const char *folder,
 void qf_txn_undo(struct qf_txn *txn, const struct qf_journal_entry *entry,
 		 struct qf_outcome *outcome);
 
+/* ---------------------------------------------------------------- the mail log */
+
+/* What a line of sendmail's log tells. X(identifier, word users see) */
+#define QF_LOG_KINDS(X) \
+	X(OTHER, "other")               /* of sendmail, but nothing of what follows */ \
+	X(ACCEPTED, "accepted")         /* from=: the message is sendmail's from now on */ \
+	X(DELIVERY, "delivery")         /* to=: an attempt for one or more recipients */ \
+	X(CLONE, "clone")               /* of a list with an owner: a message of its own */ \
+	X(SPLIT, "split")               /* recipients went to other messages */ \
+	X(REPORT, "report")             /* a warning, a return, a receipt was made */ \
+	X(DONE, "done")                 /* the message left the queue */ \
+	X(QUARANTINE, "quarantine") \
+	X(UNQUARANTINE, "unquarantine") \
+	X(REJECT, "rejected")           /* a recipient or a message was refused */ \
+	X(DISCARD, "discarded") \
+	X(ABORTED, "aborted")           /* the client went away: never accepted */ \
+	X(LOCKED, "locked")             /* another process had the message */ \
+	X(CHANGED, "changed")           /* another process had changed it meanwhile */ \
+	X(NO_LOCK, "cannot-flock")      /* the lock call failed */ \
+	X(YOUNG, "young")               /* passed over for MinQueueAge */ \
+	X(LOSING, "losing")             /* became Qf */ \
+	X(ERROR, "error")               /* SYSERR */ \
+	X(RUN, "run")                   /* of the queue */ \
+	X(DAEMON, "daemon")             /* started or stopped */
+
+enum qf_log_kind {
+#define X(id, word) QF_LOG_##id,
+	QF_LOG_KINDS(X)
+#undef X
+	QF_LOG_KIND_COUNT
+};
+const char *qf_log_kind_name(enum qf_log_kind kind);
+
+/* What became of an attempt (QF_LOG_DELIVERY). X(identifier, word users see) */
+#define QF_LOG_OUTCOMES(X) \
+	X(UNKNOWN, "unknown")           /* cannot be told with certainty: proves nothing */ \
+	X(SENT, "sent") \
+	X(DEFERRED, "deferred") \
+	X(FAILED, "failed")             /* for good: a report goes to the sender */ \
+	X(QUEUED, "queued") \
+	X(QUARANTINED, "quarantined") \
+	X(DISCARDED, "discarded")
+
+enum qf_log_outcome {
+#define X(id, word) QF_LOG_IS_##id,
+	QF_LOG_OUTCOMES(X)
+#undef X
+	QF_LOG_OUTCOME_COUNT
+};
+const char *qf_log_outcome_name(enum qf_log_outcome outcome);
+
+/* What a report (QF_LOG_REPORT) is. */
+enum qf_log_report {
+	QF_LOG_REPORT_NONE,
+	QF_LOG_REPORT_FAILURE,  /* returned: for single recipients, which have lines of their own */
+	QF_LOG_REPORT_EXPIRED,  /* returned for all that were left: "Cannot send message for" */
+	QF_LOG_REPORT_WARNING,
+	QF_LOG_REPORT_RECEIPT,
+};
+const char *qf_log_report_name(enum qf_log_report report);
+
+/* Where year and zone of the times come from, best first. */
+enum qf_log_by {
+	QF_LOG_BY_LINE,         /* they stand there */
+	QF_LOG_BY_EXPORT,       /* the time the log service put beside the line */
+	QF_LOG_BY_CALLER,
+	QF_LOG_BY_IDS,          /* queue ids hold the time of their making */
+	QF_LOG_BY_FILE,         /* year: the latest that is not after the file's last change */
+	QF_LOG_BY_NOTHING,      /* zone: UTC assumed */
+};
+const char *qf_log_by_name(enum qf_log_by by);
+
+/*
+ * One thing the log says. Everything lives until the next call; text is as sendmail had it, without
+ * the escapes of the log (\n, \033, \\).
+ */
+struct qf_log_event {
+	enum qf_log_kind kind;
+	enum qf_log_outcome outcome;    /* QF_LOG_DELIVERY */
+	enum qf_log_report report;      /* QF_LOG_REPORT */
+	int64_t time;                   /* QF_TIME_NONE where the line has none */
+	struct qf_slice host, ident;
+	long pid;                       /* -1: none */
+	struct qf_slice id;             /* queue id; absent for what is about no message */
+	struct qf_slice text;           /* after it */
+	struct qf_slice sender;         /* with or without <>, as all addresses here */
+	struct qf_slice message_id;
+	struct qf_slice controller;     /* ctladdr= */
+	struct qf_slice mailer, relay, dsn, reply, stat;
+	struct qf_slice reason;         /* of quarantine, rejection, loss */
+	const struct qf_slice *recipients;
+	size_t nrecipients;
+	const struct qf_slice *children; /* new ids: of a clone, a split, a report */
+	size_t nchildren;
+	int64_t size, nrcpts, tries;    /* -1: not said */
+	int64_t delay;                  /* seconds since it was accepted; -1 */
+	uint64_t line;                  /* of the file, from 1 */
+	uint64_t offset;                /* of its first byte, uncompressed */
+	unsigned lines;                 /* that it took */
+	bool cut;                       /* the last line, without its end: it may be half written */
+};
+
+struct qf_log;
+
+struct qf_log_options {
+	int64_t reference;      /* no line is later; QF_TIME_NONE: last change of the file, or now */
+	int zone;               /* seconds east of UTC that times without a zone have */
+	bool have_zone;
+	int year;               /* of the first line; 0: found out */
+	unsigned max_ops;       /* file operations a second; 0: no limit */
+	const volatile int *cancel;
+	/* To go on where a run before ended: qf_log_stats.offset, .lines, .last of that one. The file
+	   must still begin with the same bytes: the caller's to check. */
+	uint64_t offset, lines;
+	int64_t last;
+};
+
+/* What lines showed; of several logs the union. For qf_log_level(). */
+enum {
+	QF_LOG_SAW_ANY = 1,            /* a line of sendmail */
+	QF_LOG_SAW_ACCEPTED = 2,
+	QF_LOG_SAW_REPORT = 4,
+	QF_LOG_SAW_FAILED = 8,
+	QF_LOG_SAW_SENT = 16,
+	QF_LOG_SAW_DEFERRED = 32,      /* or queued, quarantined, a split */
+	QF_LOG_SAW_CONNECT = 64,
+	QF_LOG_SAW_DONE = 128,
+	QF_LOG_SAW_COMMANDS = 256,     /* the SMTP dialogue */
+	QF_LOG_SAW_LOCKED = 512,       /* or changed, too young */
+};
+
+/* What a log can prove the absence of, by its level. X(identifier, word, LogLevel must be above) */
+#define QF_LOG_PROOFS(X) \
+	X(ACCEPTED, "accepted", 4) \
+	X(DEFERRED, "deferred", 8) \
+	X(SENT, "sent", 7) \
+	X(RETURNED, "returned", 6) \
+	X(DONE, "done", 9) \
+	X(LOCKED, "locked", 19)
+
+enum qf_log_proof {
+#define X(id, word, above) QF_LOG_PROVES_##id,
+	QF_LOG_PROOFS(X)
+#undef X
+	QF_LOG_PROOF_COUNT
+};
+const char *qf_log_proof_name(enum qf_log_proof proof);
+
+struct qf_log_level {
+	int low;                        /* at least: lines of that level are there */
+	int high;                       /* at most, as it seems: lines that belong to them are not */
+	unsigned cannot_prove;          /* 1u << QF_LOG_PROVES_*: all that low does not show */
+};
+
+/*
+ * qf_log_level - the LogLevel a log seems to have been written at, from what was seen in it.
+ * Origin: tried at LogLevel 0 to 30 on sendmail 8.17.1.9, see maillog_level.c.
+ */
+void qf_log_level(unsigned saw, struct qf_log_level *out);
+
+struct qf_log_stats {
+	uint64_t lines;                 /* read; with options.lines, all of the file so far */
+	uint64_t events;
+	uint64_t pieces;                /* lines that became one event with the line after them */
+	uint64_t foreign;               /* of other programs: no event */
+	uint64_t unparsed;              /* no line of a log at all, or too long: no event */
+	uint64_t undated;               /* events without a time */
+	uint64_t kinds[QF_LOG_KIND_COUNT];
+	uint64_t outcomes[QF_LOG_OUTCOME_COUNT];
+	uint64_t bytes;                 /* of text, uncompressed, in this run */
+	uint64_t offset;                /* of the first byte that was not taken */
+	int64_t first, last;            /* earliest and latest time of an event */
+	unsigned saw;                   /* QF_LOG_SAW_* */
+	enum qf_log_by year_by, zone_by; /* the worst of all lines */
+	int zone;                       /* the last one used */
+	bool cut;                       /* it ends within a line, or its compressed data do */
+};
+
+/* Longest line that is looked at; of a log service, longest record. */
+#define QF_LOG_LINE_MAX ((size_t)1 << 20)
+
+/*
+ * qf_log_open - read a mail log of sendmail.
+ * path     a file; "-" for standard input. Plain, or compressed by gzip, zstd, xz, bzip2 where built
+ *          with libarchive. In it, line by line and in any mixture: syslog with heads of RFC 3164,
+ *          RFC 5424 or rsyslog's ISO times; text of `aws logs tail`; or JSON of
+ *          `aws logs filter-log-events` (one document, or an object a line).
+ * options  may be NULL.
+ * Returns  QF_OK; QF_E_NOT_FOUND, QF_E_DENIED, QF_E_SYS; QF_E_DATA for a directory or the like;
+ *          QF_E_UNAVAILABLE for compression that is not built in; QF_E_NOMEM.
+ * qf_log_next - the next event; *event NULL at the end.
+ * Returns  QF_OK; QF_E_DATA where compressed data are damaged (what came before was handed out);
+ *          QF_E_SYS; QF_E_NOMEM; QF_E_INTERRUPTED.
+ * Memory is bounded whatever the size of the log (some lines of QF_LOG_LINE_MAX). No input makes
+ * it claim what was not logged: a line that can be read in two ways, as remote servers and senders
+ * can write into it, has the outcome QF_LOG_IS_UNKNOWN.
+ */
+enum qf_code qf_log_open(const char *path, const struct qf_log_options *options,
+			 struct qf_log **out, struct qf_err *err);
+/* The same for bytes in memory, which must outlive it. */
+enum qf_code qf_log_parse(struct qf_slice bytes, const char *name,
+			  const struct qf_log_options *options, struct qf_log **out,
+			  struct qf_err *err);
+enum qf_code qf_log_next(struct qf_log *log, const struct qf_log_event **event,
+			 struct qf_err *err);
+void qf_log_stats(const struct qf_log *log, struct qf_log_stats *stats);
+void qf_log_free(struct qf_log *log);
+/* True when compressed logs can be read. */
+bool qf_log_compression(void);
+/*
+ * qf_log_event_key - what makes an event the same in whatever file it stands (rotated, compressed,
+ * exported): a hash of time, pid, id and text, keyed by n: how many events with the same key came
+ * before it in its file.
+ */
+void qf_log_event_key(const struct qf_log_event *event, uint64_t n, unsigned char key[16]);
+
 #ifdef __cplusplus
 }
 #endif
