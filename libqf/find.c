@@ -104,7 +104,7 @@ qf_queue_find(struct qf_queue *queue, const char *id, unsigned needs,
 	struct qf_err scratch, *why = err ? err : &scratch;
 	struct search search = {.found = found, .ctx = ctx};
 	enum qf_code code = QF_OK;
-	enum qf_lock_sight *sees = qf_load_sights(queue);
+	enum qf_lock_sight *sees = needs & QF_NEED_BUSY ? qf_load_sights(queue) : NULL;
 
 	search.loader = (struct qf_loader){.queue = queue,
 					   .io = qf_queue_io(queue),
@@ -115,8 +115,8 @@ qf_queue_find(struct qf_queue *queue, const char *id, unsigned needs,
 	search.msg = qf_msg_new();
 	if (needs & QF_NEED_BUSY)
 		search.loader.locks = qf_locks_new();
-	if (!sees || !search.loader.scratch || !search.msg ||
-	    ((needs & QF_NEED_BUSY) && !search.loader.locks)) {
+	if (!search.loader.scratch || !search.msg ||
+	    ((needs & QF_NEED_BUSY) && (!sees || !search.loader.locks))) {
 		code = qf_err_nomem(err);
 		goto out;
 	}

@@ -26,6 +26,26 @@ adopt(struct qf_io *io, int parent, int fd, const char *name, struct qf_err *err
 }
 
 enum qf_code
+qf_home_new_folder(struct qf_io *io, int parent, const char *name, int *fd, struct qf_err *err)
+{
+	enum qf_code code;
+
+	if (qf_io_mkdir(io, parent, name, 0700) != 0)
+		return qf_err_sys(err, errno, name, "cannot create the folder");
+	*fd = qf_io_open(io, parent, name, OPEN_FLAGS);
+	if (*fd < 0)
+		return qf_err_sys(err, errno, name, "cannot open");
+	code = adopt(io, parent, *fd, name, err);
+	if (!code && qf_io_fsync(io, parent) != 0)
+		code = qf_err_sys(err, errno, name, "cannot sync the folder above");
+	if (code) {
+		qf_io_close(io, *fd);
+		*fd = -1;
+	}
+	return code;
+}
+
+enum qf_code
 qf_home_folder(struct qf_io *io, int parent, const char *name, bool create, int *fd,
 	       struct qf_err *err)
 {

@@ -23,4 +23,8 @@ enum qf_code qf_home_open(struct qf_queue *queue, size_t dir, bool create, int *
 enum qf_code qf_home_folder(struct qf_io *io, int parent, const char *name, bool create, int *fd,
 			    struct qf_err *err);
 
+/* One that is not there yet, or QF_E_SYS (EEXIST). */
+enum qf_code qf_home_new_folder(struct qf_io *io, int parent, const char *name, int *fd,
+				struct qf_err *err);
+
 #endif

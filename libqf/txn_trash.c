@@ -37,7 +37,10 @@ enum where { IN_DATA, IN_TRANSCRIPT, IN_CONTROL };
 static const struct {
 	const char *prefix;
 	enum where where;
-} satellites[] = {{"df", IN_DATA}, {"xf", IN_TRANSCRIPT}, {"tf", IN_CONTROL}};
+	bool rare;
+} satellites[] = {
+	{"df", IN_DATA, false}, {"xf", IN_TRANSCRIPT, true}, {"tf", IN_CONTROL, true},
+};
 
 static int
 satellite_dir(struct qf_txn *txn, size_t dir, struct qf_slice data_dir, enum where where)
@@ -85,6 +88,15 @@ copy_across(struct qf_io *io, int from, const char *name, int to)
 	return failure ? -1 : 0;
 }
 
+/* A rename of what is not there holds up the others of the directory; a look does not. */
+static bool
+is_missing(struct qf_io *io, int dir, const char *name)
+{
+	struct stat st;
+
+	return qf_io_stat(io, dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT;
+}
+
 /* Move one file if it is there. 0, or -1 and errno. */
 static int
 move_if_there(struct qf_io *io, int from, const char *name, int to)
@@ -104,10 +116,12 @@ move_satellites(struct qf_txn *txn, size_t dir, struct qf_slice data_dir, const 
 	char name[QF_NAME_MAX + 2];
 
 	for (size_t i = 0; i < sizeof(satellites) / sizeof(*satellites); i++) {
+		int from = satellite_dir(txn, dir, data_dir, satellites[i].where);
+
 		snprintf(name, sizeof(name), "%s%s", satellites[i].prefix, id);
-		if (move_if_there(txn->io,
-				  satellite_dir(txn, dir, data_dir, satellites[i].where), name,
-				  to) != 0)
+		if (satellites[i].rare && is_missing(txn->io, from, name))
+			continue;
+		if (move_if_there(txn->io, from, name, to) != 0)
 			return -1;
 	}
 	return 0;
@@ -177,7 +191,7 @@ qf_txn_remove(struct qf_work *work)
 	if (!is_only_one(work) || !qf_work_begin(work))
 		return false;
 	snprintf(part, sizeof(part), "%s" PART, work->outcome->entry);
-	code = qf_home_folder(io, work->place->trash, part, true, &folder, &work->err);
+	code = qf_home_new_folder(io, work->place->trash, part, &folder, &work->err);
 	if (code)
 		return qf_work_fail(work, code);
 	ok = move_message(work, part, folder);
@@ -197,7 +211,7 @@ remove_satellites(struct qf_txn *txn, size_t dir, struct qf_slice data_dir, cons
 		int fd = satellite_dir(txn, dir, data_dir, satellites[i].where);
 
 		snprintf(name, sizeof(name), "%s%s", satellites[i].prefix, id);
-		if (fd < 0)
+		if (fd < 0 || (satellites[i].rare && is_missing(txn->io, fd, name)))
 			continue;
 		if (qf_io_unlink(txn->io, fd, name, 0) != 0) {
 			if (errno != ENOENT)
