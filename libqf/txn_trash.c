@@ -276,6 +276,7 @@ each_name(struct qf_io *io, int folder, bool (*take)(void *ctx, const char *name
 struct contents {
 	char control[QF_NAME_MAX];
 	size_t names;
+	bool data; /* a data file */
 };
 
 static bool
@@ -285,6 +286,7 @@ note_control(void *ctx, const char *name)
 	size_t n = strlen(name);
 
 	contents->names++;
+	contents->data |= qf_name_kind(name, n) == QF_KIND_DATA;
 	if (n < QF_NAME_MAX && qf_kind_is_control(qf_name_kind(name, n)))
 		memcpy(contents->control, name, n + 1);
 	return true;
@@ -332,6 +334,7 @@ move_back(struct qf_work *work, const char *entry, int folder)
 	/* A transcript or a stale tf is not wanted back; it expires with the trash. */
 	if (qf_io_unlink(io, trash, part, AT_REMOVEDIR) != 0)
 		qf_io_rename_new(io, trash, part, trash, entry);
+	qf_io_fsync(io, trash); /* else the next change does this again */
 	return true;
 }
 
@@ -466,20 +469,32 @@ tidy_staged(void *ctx, const char *name)
 	return true;
 }
 
+/* Step 4 of a removal. */
+static bool
+close_entry(const struct tidy *tidy, const char *part)
+{
+	int trash = tidy->place->trash;
+	char entry[QF_ENTRY_MAX];
+	size_t n = strlen(part) - strlen(PART);
+
+	if (n >= sizeof(entry))
+		return false;
+	snprintf(entry, sizeof(entry), "%.*s", (int)n, part);
+	return qf_io_rename_new(tidy->txn->io, trash, part, trash, entry) == 0 &&
+	       qf_io_fsync(tidy->txn->io, trash) == 0;
+}
+
 /* Finish a removal: steps 3 and 4. False where somebody is at it, or it cannot be done now. */
 static bool
 finish(struct tidy *tidy, const char *part)
 {
 	struct qf_io *io = tidy->txn->io;
-	char entry[QF_ENTRY_MAX];
 	struct qf_taken taken;
 	struct qf_msg *msg;
 	bool ok = false;
 
-	if (strlen(part) - strlen(PART) >= sizeof(entry) ||
-	    qf_take(io, tidy->folder, tidy->contents.control, tidy->place->kinds, &taken, NULL))
+	if (qf_take(io, tidy->folder, tidy->contents.control, tidy->place->kinds, &taken, NULL))
 		return false;
-	snprintf(entry, sizeof(entry), "%.*s", (int)(strlen(part) - strlen(PART)), part);
 	msg = read_control(io, tidy->folder, tidy->contents.control);
 	if (msg)
 		/* A message of that id in the queue: then its data file is not ours to take. */
@@ -488,8 +503,7 @@ finish(struct tidy *tidy, const char *part)
 		     move_satellites(tidy->txn, tidy->dir, qf_msg_envelope(msg)->data_dir,
 				     tidy->contents.control + 2, tidy->folder) == 0;
 	if (ok)
-		ok = qf_io_rename_new(io, tidy->place->trash, part, tidy->place->trash, entry) == 0 &&
-		     qf_io_fsync(io, tidy->place->trash) == 0;
+		ok = close_entry(tidy, part);
 	qf_msg_free(msg);
 	qf_take_release(io, &taken);
 	return ok;
@@ -550,6 +564,8 @@ tidy_entry(void *ctx, const char *name)
 	} else {
 		if (tidy->contents.control[0])
 			finish(tidy, name);
+		else if (tidy->contents.names > 0 && !tidy->contents.data)
+			close_entry(tidy, name); /* the rest of an undo: it may expire */
 		else if (tidy->contents.names == 0 && qf_io_fstat(io, tidy->folder, &st) == 0 &&
 			 qf_time_between(st.st_mtime, (int64_t)time(NULL)) > EMPTY_GRACE)
 			qf_io_unlink(io, tidy->place->trash, name, AT_REMOVEDIR);

@@ -15,12 +15,22 @@ struct turn {
 	bool found;
 };
 
+/* As the change left it; or, of a hold, as an undo that was interrupted did. */
+static bool
+fits(const struct turn *turn, const struct qf_msg *msg)
+{
+	if (strncmp(qf_msg_files(msg)->name.p, turn->file, 2) == 0)
+		return true;
+	return turn->change->kind == QF_CHANGE_RELEASE &&
+	       qf_msg_state(msg) == QF_STATE_QUEUED && qf_msg_envelope(msg)->quarantine.p;
+}
+
 static bool
 apply(void *ctx, struct qf_msg *msg)
 {
 	struct turn *turn = ctx;
 
-	if (strncmp(qf_msg_files(msg)->name.p, turn->file, 2) == 0) {
+	if (fits(turn, msg)) {
 		turn->found = true;
 		qf_txn_apply(turn->txn, msg, turn->change, turn->outcome);
 	}

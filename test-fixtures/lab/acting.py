@@ -5,6 +5,7 @@ power cut would have left.
 What is right is reckoned here from the text of the control file, never asked of qf.
 """
 import itertools
+import json
 import os
 import shutil
 import stat
@@ -40,6 +41,8 @@ COMMANDS = {
     "rm": (["rm"], ("qf", CONTROL), None),
     "rm --purge": (["rm", "--purge"], ("qf", CONTROL), None),
 }
+# The same and, of each that can be, its undo.
+EVERY = [*COMMANDS, *("undo of " + command for command in COMMANDS if command != "rm --purge")]
 
 
 def fast_folder():
@@ -119,12 +122,31 @@ def message(control, prefix="qf", transcript=True):
     return files
 
 
+def undone(command):
+    """What "undo of hold" takes back; None where it is no undo."""
+    return command[8:] if command.startswith("undo of ") else None
+
+
+def words(command, queue):
+    """The arguments of qf."""
+    if undone(command):
+        return ["undo", queue.entry]
+    return [*COMMANDS[command][0], ID]
+
+
 def before(command):
-    return message(*reversed(COMMANDS[command][1]))
+    """Files of the message in the queue."""
+    return after(undone(command))[0] if undone(command) else message(*reversed(COMMANDS[command][1]))
 
 
 def after(command):
     """(files in the queue, entries of the trash as a list of their files)."""
+    if undone(command) == "rm":
+        # A transcript does not come back.
+        return (message(CONTROL, transcript=False),
+                [{name: what for name, what in before("rm").items() if name[:2] == "xf"}])
+    if undone(command):
+        return before(undone(command)), []
     if COMMANDS[command][2]:
         return message(*reversed(COMMANDS[command][2])), []
     return {}, [before(command)] if command == "rm" else []
@@ -132,8 +154,13 @@ def after(command):
 
 def start(command, queue):
     """Make the queue what it is before the command."""
-    prefix, control = COMMANDS[command][1]
-    return queue.make(prefix, control)
+    first = undone(command) or command
+    prefix, control = COMMANDS[first][1]
+    queue.make(prefix, control)
+    if undone(command):
+        done = act(*words(first, queue), "--format=json", queue=queue)
+        queue.entry = json.loads(done.stdout.splitlines()[0])["entry"]
+    return queue
 
 
 def with_content(trash):
@@ -144,18 +171,21 @@ def with_content(trash):
 def state(command, queue):
     """old, new, or None for anything else."""
     files, trash = queue.of_message(), queue.trash()
-    if files == before(command) and not with_content(trash):
+    # One of a transcript alone is the rest of an undo, and does no harm.
+    if any(entry.endswith(".part") and not all(name[:2] == "xf" for name in trash[entry])
+           for entry in trash):
+        return None
+    first = undone(command)
+    if files == before(command) and with_content(trash) == (after(first)[1] if first else []):
         return "old"
-    wanted, entries = after(command)
-    if (files == wanted and with_content(trash) == entries and
-            not any(name.endswith(".part") for name in trash)):
+    if (files, with_content(trash)) == after(command):
         return "new"
     return None
 
 
 def held_in_effect(command, queue):
     """Between the two steps of hold and release: qf, with the reason in it."""
-    return (command in ("hold", "release") and queue.of_message() == message(HELD) and
+    return ((undone(command) or command) in ("hold", "release") and queue.of_message() == message(HELD) and
             not with_content(queue.trash()))
 
 
@@ -209,7 +239,7 @@ class Faults:
         env = {"LD_PRELOAD": self.library, "FAULTS_AT": str(at), "FAULTS_DO": str(do)}
         if log:
             env["FAULTS_LOG"] = log
-        return act(*COMMANDS[command][0], ID, *args, queue=queue, env=env)
+        return act(*words(command, queue), *args, queue=queue, env=env)
 
 
 def act(command, *args, queue=None, env=None, **options):

@@ -2,7 +2,7 @@
 ''':' # To sh this is a colon and a comment; what follows is for Python.
 exec "${PYTHON:-python3}" "$0"
 '''
-"""hold, release, due, rm and rm --purge with each call that changes a file failing once: the command
+"""hold, release, due, rm, rm --purge and the undo of each with each call that changes a file failing once: the command
 says so in one line and ends with the right status, nothing is lost, and after the next change the
 queue is in its old or its new state."""
 import errno
@@ -58,7 +58,7 @@ def judge(command, queue, done, label, why, is_last, failures):
     if found:
         failed("after the next change: " + ", ".join(found))
     if not now and acting.held_in_effect(command, queue):
-        acting.act(*acting.COMMANDS[command][0], ID, queue=queue)
+        acting.act(*acting.words(command, queue), queue=queue)
         now = acting.state(command, queue)
     if not now:
         failed("after the next change neither old nor new")
@@ -98,7 +98,7 @@ def main():
             faults = acting.Faults(directory)
         except laboratory.Missing as why:
             skip_all(why)
-        for number, command in enumerate(acting.COMMANDS):
+        for number, command in enumerate(acting.EVERY):
             for split in (False, True) if ALL else (number % 2 == 1,):
                 failing(faults, command, split, directory)
     tap.done()

@@ -2,10 +2,12 @@
 ''':' # To sh this is a colon and a comment; what follows is for Python.
 exec "${PYTHON:-python3}" "$0"
 '''
-"""hold, release, due, rm and rm --purge, killed before each call that changes a file, and cut off
+"""hold, release, due, rm, rm --purge and the undo of each, killed before each call that changes a file, and cut off
 by a power failure after each: the queue is in its old state, in the new one, or in one that the next
 command completes; and sendmail delivers the message once, or never where it was removed."""
+import json
 import os
+import shutil
 import sys
 
 sys.dont_write_bytecode = True
@@ -18,6 +20,7 @@ from acting import ID
 from tap import Tap, skip_all
 
 tap = Tap()
+EACH = bool(os.environ.get("QF_STRESS"))
 LAYOUTS = {"flat": False, "qf/ df/ xf/": True}
 
 
@@ -33,7 +36,7 @@ def judge(command, queue, label, failures):
         failed("the data file is nowhere")
     at_once = acting.state(command, queue)
     between = acting.held_in_effect(command, queue)
-    if command in ("hold", "release", "due") and not at_once and not between:
+    if not command.endswith(("rm", "rm --purge")) and not at_once and not between:
         failed("neither old nor new, nor held")
     done = acting.recover(queue)
     if done.returncode:
@@ -45,9 +48,8 @@ def judge(command, queue, label, failures):
     if at_once and now != at_once:
         failed("%s, but after the next change %s" % (at_once, now))
     if not now and acting.held_in_effect(command, queue):
-        # Either command completes it.
-        finish = acting.COMMANDS[command][0]
-        done = acting.act(*finish, ID, queue=queue)
+        # The same again completes it.
+        done = acting.act(*acting.words(command, queue), queue=queue)
         now = acting.state(command, queue)
         if done.returncode or now != "new":
             failed("%s again does not complete it: %s" % (command, done.stderr))
@@ -74,7 +76,7 @@ def killed(faults, command, layout, split, directory):
     tap.ok(n > 8 and done.returncode == 0 and acting.state(command, queue) == "new",
            name + ": %d points, then it is done" % (n - 1), done.stderr, acting.shown(queue))
     # Else the points would all lie before or behind what matters.
-    tap.ok("old" in seen and "new" in seen and (command == "due" or len(set(seen)) > 2),
+    tap.ok("old" in seen and "new" in seen and (command.endswith("due") or len(set(seen)) > 2),
            name + ": before, within and behind its steps", seen)
 
 
@@ -135,59 +137,80 @@ def model_is_right(faults, directory):
     tap.ok({b"", b"A", None} == set(found), "what is not synced is dropped", found)
 
 
-def delivered(lab, sink):
-    return sum(count for (rcpt, _), count in sink.copies().items())
+def put(lab, files):
+    """A queue of these files and of a held message that stays."""
+    shutil.rmtree(lab.queue)
+    os.mkdir(lab.queue, 0o700)
+    held = {"hf" + acting.OTHER: acting.HELD, "df" + acting.OTHER: b"other\n"}
+    for name, content in {**files, **held}.items():
+        with open(os.path.join(lab.queue, name), "wb") as f:
+            os.fchmod(f.fileno(), 0o600)
+            f.write(content)
 
 
-def with_sendmail(faults):
-    """Killed at the calls between which the queue changes, then sendmail runs it."""
-    for command in ("hold", "release", "due", "rm"):
-        with laboratory.Lab() as lab, laboratory.Sink() as sink:
-            lab.relay_to(sink)
-            made, n = {}, 0
-            lab.inject(["bob@dst.example"], "Subject: x\n\nhello\n")
-            names = os.listdir(lab.queue)
-            for name in names:
-                with open(os.path.join(lab.queue, name), "rb") as f:
-                    made[name] = f.read()
-            id = [name[2:] for name in names if name[:2] == "qf"][0]
-            if command == "due":
-                made["qf" + id] = made["qf" + id].replace(b"\nK0\n", b"\nK1795300000\n")
-            wrong, seen = [], set()
-            # From the first call behind the journal's intent on.
-            for n in range(12 if command != "rm" else 14, 24):
-                harness.subprocess.run(["rm", "-rf", lab.queue])
-                os.mkdir(lab.queue, 0o700)
-                for name, content in made.items():
-                    with open(os.open(os.path.join(lab.queue, name), os.O_CREAT | os.O_WRONLY,
-                                      0o600), "wb") as f:
-                        f.write(content)
-                if command == "release":
-                    harness.qf("hold", "--reason=x", "-C", "none", "-Q", lab.queue, id)
-                sink.messages.clear()
-                done = harness.qf(*acting.COMMANDS[command][0], "-C", "none", "-Q", lab.queue, id,
-                                  env={"LD_PRELOAD": faults.library, "FAULTS_AT": str(n)})
-                if done.returncode != -9:
-                    break
-                lab.run_queue()
-                first = delivered(lab, sink)
-                # Who wanted it held, or let go, says so again; then it is let go.
-                left = os.listdir(lab.queue)
-                seen.add((first, "".join(sorted(x[:2] for x in left if x[2:] == id))))
-                if command != "rm":
-                    harness.qf("release", "-C", "none", "-Q", lab.queue, id)
-                    lab.run_queue()
-                    total = delivered(lab, sink)
-                    if total != 1:
-                        wrong.append("killed at %d: %s, delivered %d times" % (n, left, total))
-                else:
-                    harness.qf("due", "-C", "none", "-Q", lab.queue, "6AMAAA000009")
-                    entries = [f for _, _, f in os.walk(os.path.join(lab.queue, ".qf/trash")) if f]
-                    if first + len(entries) != 1:
-                        wrong.append("killed at %d: %s, delivered %d, trash %s"
-                                     % (n, left, first, entries))
-            tap.ok(not wrong and len(seen) > (command != "due"),
-                   "%s: killed, then sendmail runs the queue" % command, seen, "\n".join(wrong))
+def places(lab, id):
+    """Prefixes of the files of the message: in the queue, and in each entry of the trash."""
+    trash = os.path.join(lab.queue, ".qf/trash")
+    folders = [lab.queue]
+    if os.path.isdir(trash):
+        folders += [os.path.join(trash, entry) for entry in os.listdir(trash)]
+    found = ["".join(sorted(name[:2] for name in os.listdir(f) if name[2:] == id)) for f in folders]
+    return found[0], [names for names in found[1:] if names]
+
+
+def with_sendmail(faults, number, command):
+    """Killed, then sendmail runs the queue, then the next change finishes what is to be finished, and
+    sendmail runs it again: delivered once, or removed and not delivered. Every call in its turn with
+    stress, else each third."""
+    with laboratory.Lab() as lab, laboratory.Sink() as sink:
+        def qf(*args, **env):
+            return harness.qf(*args, "-C", "none", "-Q", lab.queue,
+                              env={"QF_CONF": "/dev/null", "QF_STATE": "", **env})
+
+        lab.relay_to(sink)
+        lab.inject(["bob@dst.example"], "Subject: x\n\nhello\n")
+        made = {}
+        for name in os.listdir(lab.queue):
+            with open(os.path.join(lab.queue, name), "rb") as f:
+                made[name] = f.read()
+        id = [name[2:] for name in made if name[:2] == "qf"][0]
+        made["qf" + id] = made["qf" + id].replace(b"\nK0\n", b"\nK1795300000\n")
+        first = acting.undone(command) or command
+        wrong, seen, tried = [], set(), 0
+        for n in range(1, 100) if EACH else range(1 + number % 3, 100, 3):
+            put(lab, made)
+            sink.messages.clear()
+            if first == "release":
+                qf("hold", "--reason=x", id)
+            args = [*acting.COMMANDS[first][0], id]
+            if first != command:
+                done = qf(*args, "--format=json")
+                args = ["undo", json.loads(done.stdout.splitlines()[0])["entry"]]
+            done = qf(*args, LD_PRELOAD=faults.library, FAULTS_AT=str(n))
+            tried += done.returncode == -9
+            lab.run_queue()
+            at_once = len(sink.messages), *places(lab, id)
+            qf("due", acting.OTHER)
+            lab.run_queue()
+            # Who wanted it held lets it go.
+            if os.path.exists(os.path.join(lab.queue, "hf" + id)):
+                qf("release", id)
+            lab.run_queue()
+            count, (queue, trash) = len(sink.messages), places(lab, id)
+            seen.add((at_once[0], at_once[1], *at_once[2]))
+            good = count == 1 and not queue and not trash
+            if first.startswith("rm"):
+                good = good or count == 0 and not queue and trash == (["dfqf"] if first == "rm" else [])
+            if not good:
+                wrong.append("killed at %d: %s; at the end delivered %d times, in the queue %s, in "
+                             "the trash %s" % (n, at_once, count, queue, trash))
+            if done.returncode != -9:
+                break
+        with open(lab.log) as f:
+            bad = [line for line in f if "SYSERR" in line or "Losing" in line]
+        tap.ok(not wrong and not bad and tried > (10 if EACH else 3) and (len(seen) > 1 or "due" in command),
+               "%s: killed at %d calls, sendmail delivers it once or finds it removed"
+               % (command, tried), seen, "\n".join(wrong), "".join(bad[:5]))
 
 
 def main():
@@ -197,12 +220,13 @@ def main():
         except laboratory.Missing as why:
             skip_all(why)
         model_is_right(faults, directory)
-        for command in acting.COMMANDS:
+        for command in acting.EVERY:
             for layout, split in LAYOUTS.items():
                 killed(faults, command, layout, split, directory)
                 cut_off(faults, command, layout, split, directory)
         try:
-            with_sendmail(faults)
+            for number, command in enumerate(acting.EVERY):
+                with_sendmail(faults, number, command)
         except laboratory.Missing as why:
             tap.skip("killed, then sendmail runs the queue", why)
     tap.done()
