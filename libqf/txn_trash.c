@@ -179,6 +179,22 @@ is_only_one(struct qf_work *work)
 	return true;
 }
 
+/* A link would be moved, or removed, in place of what it leads to: that is nothing of a queue's. */
+static bool
+data_is_plain(struct qf_work *work)
+{
+	int dir = satellite_dir(work->txn, index_of(work), qf_msg_envelope(work->msg)->data_dir,
+				IN_DATA);
+	char data[QF_NAME_MAX + 2];
+	struct stat st;
+
+	snprintf(data, sizeof(data), "df%s", work->id);
+	if (dir < 0 || qf_io_stat(work->txn->io, dir, data, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+	    S_ISREG(st.st_mode))
+		return true; /* what cannot be looked at is told when it is to be moved */
+	return qf_work_end(work, QF_RESULT_DENIED, "%s: not a regular file", data);
+}
+
 bool
 qf_txn_remove(struct qf_work *work)
 {
@@ -188,7 +204,7 @@ qf_txn_remove(struct qf_work *work)
 	int folder;
 	bool ok;
 
-	if (!is_only_one(work) || !qf_work_begin(work))
+	if (!is_only_one(work) || !data_is_plain(work) || !qf_work_begin(work))
 		return false;
 	snprintf(part, sizeof(part), "%s" PART, work->outcome->entry);
 	code = qf_home_new_folder(io, work->place->trash, part, &folder, &work->err);
@@ -230,7 +246,7 @@ qf_txn_purge(struct qf_work *work)
 	int control = work->dir->control_fd, stage = work->place->stage;
 	char staged[QF_ENTRY_MAX + QF_NAME_MAX + 1];
 
-	if (!is_only_one(work) || !qf_work_begin(work))
+	if (!is_only_one(work) || !data_is_plain(work) || !qf_work_begin(work))
 		return false;
 	snprintf(staged, sizeof(staged), "%s%c%s", work->outcome->entry, PURGED, work->name);
 	if (qf_io_rename_new(io, control, work->name, stage, staged) != 0)
@@ -354,6 +370,8 @@ restore_locked(struct qf_work *work, const char *entry, int folder)
 	/* sendmail would deliver it with an empty body. */
 	if (qf_io_stat(work->txn->io, folder, data, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		return qf_work_end(work, QF_RESULT_SKIPPED, "the trash has no data file of it");
+	if (!S_ISREG(st.st_mode))
+		return qf_work_end(work, QF_RESULT_DENIED, "%s: not a regular file", data);
 	if (in_queue(work->txn->io, work->dir, work->id))
 		return qf_work_end(work, QF_RESULT_SKIPPED, "the queue has a message of that id");
 	if (qf_io_stat(work->txn->io, data_fd, data, &st, AT_SYMLINK_NOFOLLOW) == 0)
@@ -370,6 +388,9 @@ qf_txn_restore(struct qf_work *work, const char *entry)
 	int folder;
 	bool ok = false;
 
+	/* A journal may lie where others write. */
+	if (strchr(entry, '/') || *entry == '.')
+		return qf_work_end(work, QF_RESULT_DENIED, "the name of an entry has no slash");
 	code = qf_home_folder(work->txn->io, work->place->trash, entry, false, &folder, &work->err);
 	if (code == QF_E_NOT_FOUND)
 		return qf_work_end(work, QF_RESULT_SKIPPED, "it is no longer in the trash");
