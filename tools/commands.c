@@ -22,5 +22,7 @@ const struct command commands[] = {
 	 journal_run},
 	{"wait", "[SELECTION]", "until no message is in delivery, or a time-out", wait_description,
 	 wait_options, false, wait_run},
+	{"audit", "SUBCOMMAND", "index queues into SQLite, and answer from it", audit_description,
+	 audit_options, false, audit_run},
 	{.name = NULL},
 };

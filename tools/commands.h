@@ -46,4 +46,8 @@ extern const char wait_description[];
 extern const struct opt wait_options[];
 int wait_run(char **operands, size_t n);
 
+extern const char audit_description[];
+extern const struct opt audit_options[];
+int audit_run(char **operands, size_t n);
+
 #endif

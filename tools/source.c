@@ -242,34 +242,46 @@ may_look(const struct source *source)
 	return member;
 }
 
-static int
-open_queue(struct source *source)
+int
+source_paths(struct source_paths *out)
 {
-	struct opt_list from_environment = {0};
-	const struct opt_list *paths = &given.queues;
-	struct qf_queue_options options = {.cf = source->cf, .policy = &source->policy};
+	*out = (struct source_paths){.list = given.queues};
+	if (!given.queues.n || given.queues.defaults) {
+		int status = split_environment(&out->own);
+
+		if (status)
+			return status;
+		if (out->own.n || !given.queues.n)
+			out->list = out->own;
+	}
+	return STATUS_OK;
+}
+
+void
+source_paths_release(struct source_paths *paths)
+{
+	for (size_t i = 0; i < paths->own.n; i++)
+		free((char *)paths->own.values[i]);
+	free(paths->own.values);
+	*paths = (struct source_paths){0};
+}
+
+int
+source_open_queue(struct source *source, const char *const *paths, size_t n)
+{
+	struct qf_queue_options options = {.cf = source->cf, .policy = &source->policy,
+					   .paths = paths, .npaths = n};
 	struct qf_err err;
-	int status = STATUS_OK;
+	int status;
 	size_t i;
 
-	if (!paths->n || paths->defaults) {
-		status = split_environment(&from_environment);
-		if (from_environment.n || !paths->n)
-			paths = &from_environment;
-	}
-	options.paths = paths->values;
-	options.npaths = paths->n;
-	if (!status && qf_queue_open(&options, &source->queue, &err)) {
+	if (qf_queue_open(&options, &source->queue, &err)) {
 		status = say_failure(&err);
 		/* Such a path names no queue, as one that is not there. */
 		if (err.sys == ELOOP || err.sys == ENAMETOOLONG)
 			status = STATUS_NO_INPUT;
-	}
-	for (i = 0; i < from_environment.n; i++)
-		free((char *)from_environment.values[i]);
-	free(from_environment.values);
-	if (status)
 		return status;
+	}
 	for (i = 0; i < qf_queue_ndirs(source->queue); i++) {
 		const struct qf_dir *dir = qf_queue_dir(source->queue, i);
 		size_t foreign;
@@ -297,7 +309,7 @@ source_refresh(struct source *source)
 }
 
 int
-source_open(struct source *source)
+source_begin(struct source *source)
 {
 	int status;
 
@@ -321,7 +333,21 @@ source_open(struct source *source)
 			return STATUS_OS;
 		}
 	}
-	return open_queue(source);
+	return STATUS_OK;
+}
+
+int
+source_open(struct source *source)
+{
+	struct source_paths paths = {0};
+	int status = source_begin(source);
+
+	if (!status)
+		status = source_paths(&paths);
+	if (!status)
+		status = source_open_queue(source, paths.list.values, paths.list.n);
+	source_paths_release(&paths);
+	return status;
 }
 
 void

@@ -35,6 +35,16 @@ int source_verbosity(void);
  * came from. Returns 0 or an exit status, the failure said. source_close() in either case.
  */
 int source_open(struct source *source);
+/* The same in steps, for who has to look at the paths: all but the queue; the paths of -Q, or of
+   $QF_QUEUE, none where neither is given; the queue at such paths. */
+struct source_paths {
+	struct opt_list list;
+	struct opt_list own;
+};
+int source_begin(struct source *source);
+int source_paths(struct source_paths *out);
+void source_paths_release(struct source_paths *paths);
+int source_open_queue(struct source *source, const char *const *paths, size_t n);
 void source_close(struct source *source);
 /* Take the clock again, unless --now gave it (for --watch). */
 void source_refresh(struct source *source);

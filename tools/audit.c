@@ -1,0 +1,130 @@
+/*
+ * audit - qf audit: one of its subcommands.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "audit.h"
+#include "commands.h"
+#include "out.h"
+#include "say.h"
+#include "status.h"
+
+struct audit_options audit_given;
+
+static const char *const formats[] = {"table", "json", "csv", NULL};
+
+static const struct audit_command subcommands[] = {
+	{"index", "", "a snapshot of the queue into the database", audit_index},
+	{.name = NULL},
+};
+
+const struct opt audit_options[] = {
+	{.kind = OPT_STRING,
+	 .name = "db",
+	 .target = &audit_given.db,
+	 .argument = "FILE",
+	 .help = "the database; made by index and log where it is not there"},
+	{.kind = OPT_STRING,
+	 .name = "label",
+	 .target = &audit_given.label,
+	 .argument = "NAME",
+	 .help = "index: a name for the snapshot"},
+	{.kind = OPT_FLAG,
+	 .name = "bodies",
+	 .target = &audit_given.bodies,
+	 .help = "index: the text of bodies too, for full-text search"},
+	{.kind = OPT_FLAG,
+	 .name = "digest",
+	 .target = &audit_given.digest,
+	 .help = "index: hash every data file, of whatever size, known or not"},
+	{.kind = OPT_WORD,
+	 .name = "format",
+	 .target = &audit_given.format,
+	 .argument = "FORM",
+	 .words = formats,
+	 .help = "table, json or csv"},
+	SOURCE_BLOCK,
+	{.kind = OPT_END},
+};
+
+const char audit_description[] =
+	"Answer from a database what was in a queue and what happened to it.\n\n"
+	"  index                 make a snapshot of the queue (-Q), or of the queues below a\n"
+	"                        restored tree (aws-backup-restore_*)\n"
+	"\n"
+	"A snapshot is named by its number, its label (the newest so called), first or latest.";
+
+int
+audit_open(enum store_mode mode, struct store **out)
+{
+	struct qf_err err;
+
+	if (store_open(audit_given.db, mode, out, &err) == QF_OK)
+		return STATUS_OK;
+	return say_failure(&err);
+}
+
+bool
+audit_json_column(struct qf_json *json, const struct store_statement *row, int i)
+{
+	struct qf_buf number = {0};
+	bool exact = true;
+
+	switch (store_type(row, i)) {
+	case STORE_NULL:
+		qf_json_null(json);
+		break;
+	case STORE_INT:
+		qf_json_int(json, store_int(row, i));
+		break;
+	case STORE_REAL:
+		qf_json_int(json, 0);
+		/* JSON's numbers of this library are whole; a fraction is written over it. */
+		json->out->n--;
+		qf_buf_addf(&number, "%.6g", store_real(row, i));
+		if (number.n && (number.p[number.n - 1] == 'f' || number.p[number.n - 1] == 'n'))
+			qf_buf_adds(json->out, "null");
+		else
+			qf_buf_add(json->out, number.p, number.n);
+		qf_buf_release(&number);
+		break;
+	case STORE_TEXT:
+	case STORE_BLOB:
+		exact = qf_json_text(json, store_text(row, i));
+		break;
+	}
+	return exact;
+}
+
+static void
+say_subcommands(void)
+{
+	struct qf_buf names = {0};
+
+	for (const struct audit_command *c = subcommands; c->name; c++)
+		qf_buf_addf(&names, "%s%s", names.n ? ", " : "", c->name);
+	say_error("no such subcommand; there are: %.*s", (int)names.n, names.p ? names.p : "");
+	qf_buf_release(&names);
+}
+
+int
+audit_run(char **operands, size_t n)
+{
+	const struct audit_command *command = subcommands;
+	char name[32];
+
+	while (n && command->name && strcmp(command->name, operands[0]))
+		command++;
+	if (!n || !command->name) {
+		say_subcommands();
+		return STATUS_USAGE;
+	}
+	snprintf(name, sizeof(name), "audit %s", command->name);
+	say_command(name);
+	if (!audit_given.db) {
+		say_error("which database? --db=FILE");
+		return STATUS_USAGE;
+	}
+	return command->run(operands + 1, n - 1);
+}
