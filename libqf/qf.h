@@ -958,6 +958,190 @@ enum qf_code qf_mime_text(struct qf_slice headers, struct qf_slice body, size_t 
 /* True when MIME and RFC 2047 decoding are built in. */
 bool qf_mime_available(void);
 
+/* ---------------------------------------------------------------- files of no whole message */
+
+/* What may become of a file that belongs to no whole message. X(identifier, word users see) */
+#define QF_VERDICTS(X) \
+	X(LIVE, "live")               /* in the making now, or just finished: left alone */ \
+	X(RECOVERABLE, "recoverable") /* a whole message can be made of it */ \
+	X(PARTIAL, "partial")         /* some content can be saved */ \
+	X(DEBRIS, "debris")           /* nothing of a message that somebody waits for */ \
+	X(HAZARD, "hazard")           /* does harm where it lies */ \
+	X(UNKNOWN, "unknown")         /* what would tell cannot be seen */
+
+enum qf_verdict {
+#define X(id, word) QF_VERDICT_##id,
+	QF_VERDICTS(X)
+#undef X
+	QF_VERDICT_COUNT
+};
+const char *qf_verdict_name(enum qf_verdict verdict);
+
+/* What can be done about it. All but guard end the matter; guard stops the harm. */
+enum { QF_FIX_RECOVER = 1, QF_FIX_RESCUE = 2, QF_FIX_GUARD = 4, QF_FIX_CLEAN = 8 };
+/* "recover", ...: the name of one bit. NULL for none of them. */
+const char *qf_fix_name(unsigned fix);
+
+/*
+ * Why such files are there: which step of sendmail's, or of a person's, was the last one.
+ * X(identifier, stable code, sentence, what harm a hazard of this kind does)
+ */
+#define QF_CAUSES(X) \
+	X(DF_ALONE, "df-alone", "a body without control file", "") \
+	X(DF_SIBLING, "df-sibling", "a lone body whose other links belong to messages", "") \
+	X(QF_ALONE, "qf-alone", "a control file without body", \
+	  "goes out as an empty message, then is removed") \
+	X(QF_EMPTY, "qf-empty", "a control file of 0 bytes", \
+	  "sendmail deletes it together with its body") \
+	X(QF_CUT, "qf-cut", "a control file without end line: never tried, never returned", "") \
+	X(QF_NO_SENDER, "qf-no-sender", "a control file without sender line", \
+	  "aborts the queue runner; what sorts behind it is not tried") \
+	X(QF_BOGUS, "qf-bogus", "a control file with a line that sendmail refuses", \
+	  "sendmail names it Qf: never tried again, never returned") \
+	X(QF_UNSAFE, "qf-unsafe", "a control file that others may write", \
+	  "sendmail names it Qf: never tried again, never returned") \
+	X(QF_NO_RCPT, "qf-no-rcpt", "a control file without recipients: nobody is owed", "") \
+	X(QF_NAME, "qf-name", "a copy or backup whose name sendmail takes for a message", \
+	  "is delivered as a message of its own") \
+	X(QF_LINKED, "qf-linked", "one control file under two names", \
+	  "is delivered once for each name") \
+	X(QF_TWICE, "qf-twice", "one id in two directories", \
+	  "is delivered once from each directory") \
+	X(QF_AND_HF, "qf-and-hf", "a queued and a held control file of one id", \
+	  "is delivered, and the held one loses its body") \
+	X(DF_PLACEHOLDER, "df-placeholder", "the 1-byte body that sendmail makes for a missing one", \
+	  "goes out as an empty message") \
+	X(TF_BESIDE, "tf-beside", "a stale tf beside its control file", \
+	  "stops the queue runner for 465 s; killed meanwhile, it delivers twice") \
+	X(TF_ALONE, "tf-alone", "a tf without control file", "") \
+	X(TF_ASIDE, "tf-aside", "a stale tf that sendmail put aside", "") \
+	X(XF_LEFT, "xf-left", "a transcript of no attempt", "") \
+	X(QF_LOST, "qf-lost", "a control file set aside: never tried, never returned", "") \
+	X(CLAIM, "claim", "a message of an unfinished salvage", "") \
+	X(LEFTOVER, "leftover", "what an interrupted change of qf left", "") \
+	X(NOT_REGULAR, "not-regular", "no regular file, under a name of the queue's", "") \
+	X(FOREIGN, "foreign", "a name that is nothing of sendmail's", "")
+
+enum qf_cause {
+#define X(id, code, text, harm) QF_CAUSE_##id,
+	QF_CAUSES(X)
+#undef X
+	QF_CAUSE_COUNT
+};
+
+struct qf_cause_type {
+	const char *code, *text;
+	const char *harm;        /* of its hazards; or "" */
+};
+const struct qf_cause_type *qf_cause_type(enum qf_cause cause);
+
+/* A file as it was when looked at last. */
+struct qf_orphan_file {
+	const char *path;
+	const char *name;        /* its last component */
+	int at;                  /* the directory it lies in, open as long as the result; -1: .qf */
+	size_t dir;              /* of the queue */
+	enum qf_kind kind;
+	uint32_t mode, uid;
+	uint64_t device, inode, links;
+	int64_t size, mtime, ctime;
+	uint32_t mtime_ns, ctime_ns;
+};
+
+/* Why something is believed: where it is written. */
+struct qf_evidence {
+	const char *kind;        /* "log", "file" */
+	const char *where;       /* FILE or FILE:LINE */
+	int64_t time;            /* or QF_TIME_NONE */
+	const char *text;
+};
+
+/* Files that belong to no whole message, as one finding. */
+struct qf_orphan {
+	enum qf_cause cause;
+	enum qf_verdict verdict;
+	unsigned fix;            /* QF_FIX_* that apply; 0: nothing can be done here */
+	const char *id;          /* "" for a name that holds none */
+	const char *queue;       /* directory without /qf */
+	size_t dir;
+	const struct qf_orphan_file *files; /* the one that gives the finding its name comes first */
+	size_t nfiles;
+	bool counted;            /* not what lies under .qf, nor foreign names */
+	bool body;               /* its data file is there */
+	const char *why;         /* the reasons for the verdict */
+	const char *harm;        /* or NULL */
+	int64_t deadline;        /* when harm comes, at the earliest; or QF_TIME_NONE */
+	int64_t age;             /* seconds since it was changed last */
+	int64_t bytes;           /* of all its files */
+	struct qf_slice sender;  /* absent where it is not known */
+	const struct qf_slice *recipients;
+	size_t nrecipients;
+	bool from_log;           /* sender and recipients are those of the log */
+	const struct qf_slice *twice; /* who would get a second copy */
+	size_t ntwice;
+	const struct qf_evidence *evidence;
+	size_t nevidence;
+};
+
+/* Counts of directory entries: files = whole + live + ignored + orphans. */
+struct qf_orphans_total {
+	uint64_t queues;         /* directories */
+	uint64_t files, whole, live, ignored, orphans;
+	uint64_t messages;       /* whole ones */
+	uint64_t causes[QF_CAUSE_COUNT], verdicts[QF_VERDICT_COUNT];
+	uint64_t unreadable;     /* directories not listed, control files not read */
+	double seconds;          /* in all */
+	double waited;           /* between the two looks */
+};
+
+/* What a mail log says of an id. */
+struct qf_orphan_fate {
+	bool finished;           /* delivered or returned to all: nobody is owed anything */
+	bool envelope;           /* sender and recipients are known; the recipients still owed */
+	struct qf_slice sender;
+	const struct qf_slice *recipients;
+	size_t nrecipients;
+	const struct qf_evidence *evidence;
+	size_t nevidence;
+};
+
+struct qf_orphans_options {
+	bool deep;               /* read every control file */
+	bool ignored;            /* report foreign names too */
+	int64_t grace;           /* seconds; what is younger is live, but hazards */
+	int64_t now;
+	double pause;            /* seconds between the looks; negative: as the file system needs */
+	unsigned jobs, max_ops;  /* as of a scan */
+	const struct qf_cf *cf;  /* SuperSafe and all directories of the queue; or NULL: not known */
+	/* What a log says of an id; everything in *fate lives until the next call. False: nothing.
+	   Calls come one at a time. */
+	bool (*look_up)(void *ctx, const char *id, struct qf_orphan_fate *fate);
+	void *ctx;
+	const volatile int *cancel;
+};
+
+struct qf_orphans;
+
+/*
+ * qf_orphans_find - every file of a queue that belongs to no whole message, judged.
+ * Candidates are looked at twice, a second apart (60 s on a network file system, whose clients may
+ * show stale names for so long); what changed, or is locked, or is younger than the grace age, is
+ * live. Hazards do not wait for the grace age. Takes no lock, writes nothing.
+ * Returns  QF_OK, also when directories could not be read: then qf_orphans_trouble() names them and
+ *          whatever could have its other half there is unknown; QF_E_INTERRUPTED, QF_E_NOMEM.
+ */
+enum qf_code qf_orphans_find(struct qf_queue *queue, const struct qf_orphans_options *options,
+			     struct qf_orphans **out, struct qf_err *err);
+void qf_orphans_free(struct qf_orphans *orphans);
+/* Sorted by path of the first file. */
+size_t qf_orphans_n(const struct qf_orphans *orphans);
+const struct qf_orphan *qf_orphans_get(const struct qf_orphans *orphans, size_t i);
+const struct qf_orphans_total *qf_orphans_total(const struct qf_orphans *orphans);
+/* The i-th directory that could not be read; NULL behind the last. */
+const struct qf_err *qf_orphans_trouble(const struct qf_orphans *orphans, size_t i);
+/* Why other halves may lie where nobody looked, though every directory was read: in words; or NULL. */
+const char *qf_orphans_unseen(const struct qf_orphans *orphans);
+
 /* ---------------------------------------------------------------- changing a queue */
 
 /* What became of a message in a change. X(identifier, word users see) */

@@ -24,5 +24,7 @@ const struct command commands[] = {
 	 wait_options, false, wait_run},
 	{"audit", "SUBCOMMAND", "index queues into SQLite, and answer from it", audit_description,
 	 audit_options, false, audit_run},
+	{"orphans", "", "files that belong to no whole message, and why", orphans_description,
+	 orphans_options, false, orphans_run},
 	{.name = NULL},
 };

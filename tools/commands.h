@@ -50,4 +50,8 @@ extern const char audit_description[];
 extern const struct opt audit_options[];
 int audit_run(char **operands, size_t n);
 
+extern const char orphans_description[];
+extern const struct opt orphans_options[];
+int orphans_run(char **operands, size_t n);
+
 #endif

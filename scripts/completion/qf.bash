@@ -9,7 +9,7 @@ _qf()
 	if [[ $cur == = ]]; then cur=; fi
 	if [[ $prev == = ]]; then prev=${COMP_WORDS[COMP_CWORD-2]}; fi
 	if ((COMP_CWORD == 1)); then
-		words="ls show shape hold release rm due undo journal wait audit help --help --version"
+		words="ls show shape hold release rm due undo journal wait audit orphans help --help --version"
 	else
 		case $command:$prev in
 		ls:--format) words="table mailq mailq-verbose json csv ids ids0" ;;
@@ -223,6 +223,23 @@ _qf()
 		audit:--jobs) return ;;
 		audit:--max-ops) return ;;
 		audit:--color) words="auto always never" ;;
+		orphans:--format) words="table json csv nagios prometheus" ;;
+		orphans:--grace) return ;;
+		orphans:--warn) return ;;
+		orphans:--crit) return ;;
+		orphans:--queue|orphans:-Q)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
+		orphans:--config|orphans:-C)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
+		orphans:--queue-return) return ;;
+		orphans:--queue-warn) return ;;
+		orphans:--min-queue-age) return ;;
+		orphans:--now) return ;;
+		orphans:--jobs) return ;;
+		orphans:--max-ops) return ;;
+		orphans:--color) words="auto always never" ;;
 		ls:*) words="--format= --sort= --limit= --columns= --by= --watch= --explain --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
 		show:*) words="--format= --part= --body-limit= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
 		shape:*) words="--format= --by= --senders --parents --min-subdomains= --buckets= --bucket-time= --linear --width= --top= --batch= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
@@ -234,6 +251,7 @@ _qf()
 		journal:*) words="--yes --dry-run --note= --wait= --journal= --no-journal --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
 		wait:*) words="--for= --timeout= --format= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
 		audit:*) words="--db= --label= --bodies --digest --format= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
+		orphans:*) words="--format= --deep --grace= --warn= --crit= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
 		esac
 	fi
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
