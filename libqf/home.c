@@ -116,3 +116,19 @@ qf_home_open(struct qf_queue *queue, size_t dir, bool create, int *fd, struct qf
 	}
 	return code;
 }
+
+enum qf_code
+qf_home_open_folder(struct qf_queue *queue, size_t dir, const char *name, bool create, int *fd,
+		    struct qf_err *err)
+{
+	struct qf_io *io = qf_queue_io(queue);
+	int home;
+	enum qf_code code = qf_home_open(queue, dir, create, &home, err);
+
+	*fd = -1;
+	if (code)
+		return code;
+	code = qf_home_folder(io, home, name, create, fd, err);
+	qf_io_close(io, home);
+	return code;
+}

@@ -43,9 +43,9 @@ make_path(struct qf_msg *msg, const char *directory, const char *sub, const char
 	return (struct qf_slice){path, (size_t)(at - path)};
 }
 
-static void
-name_files(const struct qf_loader *loader, size_t dir, const char *name, size_t n,
-	   struct qf_msg *msg)
+void
+qf_load_name(const struct qf_loader *loader, size_t dir, const char *name, size_t n,
+	     struct qf_msg *msg)
 {
 	const struct qf_dir *d = qf_queue_dir(loader->queue, dir);
 	struct qf_files *files = &msg->files;
@@ -83,6 +83,7 @@ set_stat(const struct qf_loader *loader, struct qf_msg *msg, const struct stat *
 	files->control_size = st->st_size;
 	files->mtime = st->st_mtime;
 	files->ctime = st->st_ctime;
+	files->ctime_nsec = (uint32_t)st->st_ctim.tv_nsec;
 	if (files->mode & forbidden) {
 		snprintf(detail, sizeof(detail), "mode %04o", files->mode);
 		qf_msg_find_detail(msg, QF_F_UNSAFE_MODE, 0, 0, detail);
@@ -234,21 +235,29 @@ is_gone(struct qf_loader *loader, const struct qf_msg *msg)
 			  AT_SYMLINK_NOFOLLOW) != 0 && is_absence(errno);
 }
 
+size_t
+qf_load_data_name(const struct qf_loader *loader, struct qf_msg *msg)
+{
+	size_t dir = msg->files.dir;
+
+	if (msg->envelope.data_dir.p)
+		dir = qf_queue_data_dir(loader->queue, dir, msg->envelope.data_dir);
+	if (dir != SIZE_MAX)
+		msg->files.data_path = data_path(loader, msg, dir);
+	return dir;
+}
+
 /* Where its data file is, and how large. QF_E_GONE: delivered meanwhile. */
 static enum qf_code
 look_at_data(struct qf_loader *loader, struct qf_msg *msg)
 {
 	struct qf_files *files = &msg->files;
-	size_t dir = files->dir;
+	size_t dir = qf_load_data_name(loader, msg);
 
-	if (msg->envelope.data_dir.p) {
-		dir = qf_queue_data_dir(loader->queue, files->dir, msg->envelope.data_dir);
-		if (dir == SIZE_MAX) {
-			qf_msg_find(msg, QF_F_UNKNOWN_DIRECTORY, 0, 0);
-			return QF_OK;
-		}
+	if (dir == SIZE_MAX) {
+		qf_msg_find(msg, QF_F_UNKNOWN_DIRECTORY, 0, 0);
+		return QF_OK;
 	}
-	files->data_path = data_path(loader, msg, dir);
 	if (!(loader->needs & QF_NEED_DATA))
 		return QF_OK;
 	files->data_size = data_size(loader, msg, dir);
@@ -296,7 +305,7 @@ qf_load(struct qf_loader *loader, size_t dir, const char *name, size_t n, unsign
 	bool link;
 	int fd, failure = 0;
 
-	name_files(loader, dir, name, n, msg);
+	qf_load_name(loader, dir, name, n, msg);
 	msg->files.inode = inode;
 	code = check_type(loader, d, name, type, msg, &link);
 	if (code || msg->ndiagnostics || msg->nomem)

@@ -40,6 +40,13 @@ struct qf_loader {
 enum qf_code qf_load(struct qf_loader *loader, size_t dir, const char *name, size_t n,
 		     unsigned char type, uint64_t inode, struct qf_msg *msg, struct qf_err *err);
 
+/* Give a cleared message its names: control file, id, paths. msg->nomem when memory is out. */
+void qf_load_name(const struct qf_loader *loader, size_t dir, const char *name, size_t n,
+		  struct qf_msg *msg);
+/* Name its data file, once the envelope is read. Returns the directory it is in; SIZE_MAX where the
+   d line names none of the queue. */
+size_t qf_load_data_name(const struct qf_loader *loader, struct qf_msg *msg);
+
 /* For each directory of a queue how far locks in it can be seen; the caller's. NULL when memory is
    out. */
 enum qf_lock_sight *qf_load_sights(const struct qf_queue *queue);

@@ -152,6 +152,15 @@ is_listed(struct qf_locks *locks, const struct held *file, bool *readable)
 	return found;
 }
 
+bool
+qf_locks_listed(struct qf_locks *locks, uint64_t device, uint64_t inode)
+{
+	struct held file = {device, inode};
+	bool readable;
+
+	return is_listed(locks, &file, &readable);
+}
+
 enum qf_tri
 qf_locks_ask(struct qf_locks *locks, struct qf_io *io, int fd, uint64_t device, uint64_t inode,
 	     enum qf_lock_sight sight)

@@ -33,6 +33,9 @@ enum qf_lock_sight {
 enum qf_tri qf_locks_ask(struct qf_locks *locks, struct qf_io *io, int fd, uint64_t device,
 			 uint64_t inode, enum qf_lock_sight sight);
 
+/* Does /proc/locks name a holder: all that can be told without opening the file. */
+bool qf_locks_listed(struct qf_locks *locks, uint64_t device, uint64_t inode);
+
 /* What it is for a directory: by its file system and our pid namespace. */
 enum qf_lock_sight qf_locks_sight(int dir_fd);
 

@@ -428,6 +428,7 @@ struct qf_files {
 	int64_t control_size;
 	int64_t mtime;
 	int64_t ctime;
+	uint32_t ctime_nsec;
 	int64_t data_size;          /* -1: no data file; -2: not looked at, or not to be told */
 	enum qf_tri busy;
 	bool have_busy;
@@ -633,6 +634,18 @@ enum {
 
 struct qf_scan;
 
+/* A control file as its directory entry, a stat and /proc/locks show it. */
+struct qf_sighting {
+	size_t dir;
+	const char *name;        /* n bytes and a NUL */
+	size_t n;
+	uint64_t inode;
+	int64_t size, ctime;
+	uint32_t ctime_nsec;
+	bool locked;             /* someone who is seen from here holds its lock */
+	bool lock_told;          /* nobody else can hold it: all who could are seen from here */
+};
+
 struct qf_scan_options {
 	unsigned needs;          /* QF_NEED_* */
 	bool raw;                /* do not parse: qf_msg_bytes() and qf_msg_files() are all that is
@@ -649,6 +662,12 @@ struct qf_scan_options {
 	void *(*worker_begin)(void *ctx);
 	void (*worker_end)(void *worker);
 	void *ctx;
+	/*
+	 * For who reads the same queue again and again: called in a worker thread with ctx before a
+	 * control file is opened. Returns true for one that is known as it is: it is not read and
+	 * not handed out. Costs a stat for each name.
+	 */
+	bool (*known)(void *ctx, const struct qf_sighting *seen);
 	const volatile int *cancel; /* non-zero: qf_scan_next() returns QF_E_INTERRUPTED */
 };
 
@@ -659,6 +678,7 @@ struct qf_scan_stats {
 	uint64_t ignored;        /* names that are nothing of sendmail's */
 	uint64_t too_long;       /* names of control files longer than sendmail takes */
 	uint64_t unreadable;     /* messages that could not be read */
+	uint64_t known;          /* not read, for known() knew them */
 	uint64_t operations;     /* file operations in all */
 	uint64_t opens, reads, stats, locks, listings;
 	unsigned jobs;           /* most reads in flight at once */
@@ -684,6 +704,23 @@ const struct qf_err *qf_scan_trouble(const struct qf_scan *scan, size_t i, size_
 /* Counts of the whole scan. Ends it: what was not handed out yet is not. */
 void qf_scan_stats(struct qf_scan *scan, struct qf_scan_stats *stats);
 void qf_scan_free(struct qf_scan *scan);
+
+/* ---------------------------------------------------------------- messages kept in memory */
+
+/*
+ * qf_msg_keep - append a message to out as few bytes: its envelope, the headers that fields and
+ * time-outs go by, what the file system said and what was found wrong.
+ */
+void qf_msg_keep(const struct qf_msg *msg, struct qf_buf *out);
+/*
+ * qf_msg_recall - the message again, for fields, filters, groups and outlooks. Of header.NAME it has
+ * Subject, Message-ID, Priority, Precedence and Content-Type; its body is read from the queue.
+ * queue    the queue it came from, or another one opened from the same paths.
+ * *msg     NULL, or a message of an earlier call, which is used again; freed with qf_msg_free().
+ * Returns  QF_OK; QF_E_DATA for bytes that qf_msg_keep() did not make, QF_E_NOMEM.
+ */
+enum qf_code qf_msg_recall(struct qf_queue *queue, struct qf_slice kept, struct qf_msg **msg,
+			   struct qf_err *err);
 
 /* ---------------------------------------------------------------- what sendmail will do */
 
@@ -1141,6 +1178,18 @@ const struct qf_orphans_total *qf_orphans_total(const struct qf_orphans *orphans
 const struct qf_err *qf_orphans_trouble(const struct qf_orphans *orphans, size_t i);
 /* Why other halves may lie where nobody looked, though every directory was read: in words; or NULL. */
 const char *qf_orphans_unseen(const struct qf_orphans *orphans);
+/* ---------------------------------------------------------------- the folder .qf/ at a queue */
+
+/*
+ * qf_home_open_folder - open a folder in .qf/ of a queue directory.
+ * dir      index of the directory.
+ * create   make both where they are not there: 0700, owned as the queue directory.
+ * *fd      the caller's to close.
+ * Returns  QF_OK; QF_E_NOT_FOUND without create; QF_E_DENIED; QF_E_DATA for what is no folder of
+ *          ours: a link, or one that others may write; QF_E_SYS.
+ */
+enum qf_code qf_home_open_folder(struct qf_queue *queue, size_t dir, const char *name, bool create,
+				 int *fd, struct qf_err *err);
 
 /* ---------------------------------------------------------------- changing a queue */
 

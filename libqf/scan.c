@@ -279,6 +279,26 @@ claim(struct qf_scan *scan, unsigned most)
 
 /* ------------------------------------------------------------------ workers */
 
+/* Does the caller know this control file as it is now? Links and what is no file are always read. */
+static bool
+is_known(struct qf_scan *scan, struct qf_io *io, const struct name *name)
+{
+	const struct qf_dir *d = qf_queue_dir(scan->queue, name->dir);
+	struct stat st;
+	struct qf_sighting seen = {.dir = name->dir, .name = name->text, .n = name->length};
+
+	if (qf_io_stat(io, d->control_fd, name->text, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+	    !S_ISREG(st.st_mode))
+		return false;
+	seen.inode = st.st_ino;
+	seen.size = st.st_size;
+	seen.ctime = st.st_ctime;
+	seen.ctime_nsec = (uint32_t)st.st_ctim.tv_nsec;
+	seen.locked = qf_locks_listed(scan->locks, d->device, st.st_ino);
+	seen.lock_told = scan->sight[name->dir] == QF_SIGHT_LISTED;
+	return scan->options.known(scan->options.ctx, &seen);
+}
+
 /* Load and visit one message. The slot is this thread's until its state is set. */
 static enum slot_state
 process(struct qf_scan *scan, struct qf_loader *loader, void *worker, struct slot *slot,
@@ -286,6 +306,10 @@ process(struct qf_scan *scan, struct qf_loader *loader, void *worker, struct slo
 {
 	enum qf_code code;
 
+	if (scan->options.known && is_known(scan, loader->io, &slot->name)) {
+		seen->known++;
+		return SLOT_SKIPPED;
+	}
 	if (!slot->msg)
 		slot->msg = qf_msg_new();
 	if (!slot->msg)
@@ -468,6 +492,7 @@ work(void *arg)
 	scan->stats.messages += seen.messages;
 	scan->stats.gone += seen.gone;
 	scan->stats.unreadable += seen.unreadable;
+	scan->stats.known += seen.known;
 	pthread_cond_signal(&scan->ready);
 	pthread_cond_broadcast(&scan->work);
 	pthread_mutex_unlock(&scan->mutex);
