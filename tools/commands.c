@@ -26,5 +26,6 @@ const struct command commands[] = {
 	 audit_options, false, audit_run},
 	{"orphans", "", "files that belong to no whole message, and why", orphans_description,
 	 orphans_options, false, orphans_run},
+	{"tui", "", "all of it, interactively", tui_description, tui_options, false, tui_command_run},
 	{.name = NULL},
 };

@@ -42,6 +42,10 @@ extern const char journal_description[];
 extern const struct opt journal_options[];
 int journal_run(char **operands, size_t n);
 
+extern const char tui_description[];
+extern const struct opt tui_options[];
+int tui_command_run(char **operands, size_t n);
+
 extern const char wait_description[];
 extern const struct opt wait_options[];
 int wait_run(char **operands, size_t n);

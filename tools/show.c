@@ -26,6 +26,7 @@ static struct {
 	int format;
 	int part;
 	const char *limit;
+	bool no_body;
 } given = {.part = PART_NONE};
 
 const char show_description[] =
@@ -43,6 +44,7 @@ const struct opt show_options[] = {
 	{OPT_WORD, "part", 0, &given.part, "PART", "qf, df, xf, headers, body or eml", part_words},
 	{OPT_STRING, "body-limit", 0, &given.limit, "SIZE",
 	 "look at this much of a body (default 64k)", NULL},
+	{OPT_FLAG, "no-body", 0, &given.no_body, NULL, "leave the body and the transcript out", NULL},
 	SOURCE_BLOCK,
 	{.kind = OPT_END},
 };
@@ -189,9 +191,9 @@ found(void *ctx, struct qf_msg *msg)
 	if (given.part != PART_NONE)
 		f->status = worse(f->status, put_part(f, msg));
 	else if (given.format == FORMAT_JSON)
-		f->status = worse(f->status, show_json(f->source, &row, f->limit));
+		f->status = worse(f->status, show_json(f->source, &row, f->limit, !given.no_body));
 	else
-		f->status = worse(f->status, show_text(f->source, &row, f->limit));
+		f->status = worse(f->status, show_text(f->source, &row, f->limit, !given.no_body));
 	return !out_failed() && !signals_caught();
 }
 

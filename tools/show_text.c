@@ -382,7 +382,7 @@ have(enum qf_code code, const struct qf_err *err, int *status)
 }
 
 int
-show_text(const struct source *source, const struct qf_row *row, size_t limit)
+show_text(const struct source *source, const struct qf_row *row, size_t limit, bool body)
 {
 	const struct qf_envelope *env = qf_msg_envelope(row->msg);
 	struct qf_buf line = {0}, text = {0};
@@ -399,6 +399,8 @@ show_text(const struct source *source, const struct qf_row *row, size_t limit)
 		put_recipient(source, &env->recipients[i], &line);
 	if (!source->redactor) {
 		put_headers(row->msg);
+	}
+	if (!source->redactor && body) {
 		qf_buf_clear(&text);
 		if (have(show_body_text(source, row->msg, limit, &text, &err), &err, &status)) {
 			out_adds(qf_mime_available() ? "\nBody\n"
@@ -430,7 +432,7 @@ add_text_member(struct qf_json *json, const char *key, const struct qf_buf *text
 }
 
 int
-show_json(const struct source *source, const struct qf_row *row, size_t limit)
+show_json(const struct source *source, const struct qf_row *row, size_t limit, bool body)
 {
 	struct qf_buf object = {0}, text = {0}, header = {0};
 	struct qf_json json = {.out = &object, .comma = true};
@@ -459,11 +461,11 @@ show_json(const struct source *source, const struct qf_row *row, size_t limit)
 	}
 	qf_json_close(&json, ']');
 	qf_buf_clear(&text);
-	present = shown &&
+	present = shown && body &&
 		  have(show_body_text(source, row->msg, limit, &text, &err), &err, &status);
 	add_text_member(&json, "text", &text, present);
 	qf_buf_clear(&text);
-	present = shown && have(qf_part_read(source->queue, row->msg, QF_PART_TRANSCRIPT,
+	present = shown && body && have(qf_part_read(source->queue, row->msg, QF_PART_TRANSCRIPT,
 					     TRANSCRIPT_MAX, &text, NULL, &err), &err, &status);
 	add_text_member(&json, "transcript", &text, present);
 	qf_buf_clear(&text);

@@ -350,6 +350,88 @@ source_open(struct source *source)
 	return status;
 }
 
+struct qf_queue *
+source_open_again(const struct source *source)
+{
+	struct source_paths paths = {0};
+	struct qf_queue_options options = {.cf = source->cf, .policy = &source->policy};
+	struct qf_queue *queue = NULL;
+	struct qf_err err;
+
+	if (source_paths(&paths) == STATUS_OK) {
+		options.paths = paths.list.values;
+		options.npaths = paths.list.n;
+		if (qf_queue_open(&options, &queue, &err))
+			queue = NULL;
+	}
+	source_paths_release(&paths);
+	return queue;
+}
+
+int64_t
+source_given_now(void)
+{
+	return given.now;
+}
+
+static bool
+add_argument(struct opt_list *list, const char *name, const char *value)
+{
+	const char **more = realloc(list->values, (list->n + 1) * sizeof(*more));
+	char *text = NULL;
+
+	if (!more)
+		return false;
+	list->values = more;
+	if (asprintf(&text, value ? "--%s=%s" : "--%s", name, value) < 0)
+		return false;
+	list->values[list->n++] = text;
+	return true;
+}
+
+/* A span as seconds, or a time as an instant. */
+static bool
+add_number(struct opt_list *list, const char *name, const char *before, int64_t value)
+{
+	char text[32];
+
+	if (value == QF_SPAN_NEVER)
+		return add_argument(list, name, "never");
+	if (value == QF_SPAN_NOW)
+		return add_argument(list, name, "now");
+	snprintf(text, sizeof(text), "%s%lld", before, (long long)value);
+	return add_argument(list, name, text);
+}
+
+bool
+source_arguments(struct opt_list *list)
+{
+	const char *environment = getenv("QF_QUEUE");
+	bool ok = true;
+
+	*list = (struct opt_list){0};
+	/* Defaults are found by the other one too, and give way to the environment there as here. */
+	for (size_t i = 0; i < given.queues.n && !(given.queues.defaults && environment); i++)
+		ok = ok && add_argument(list, "queue", given.queues.values[i]);
+	if (given.config)
+		ok = ok && add_argument(list, "config", given.config);
+	if (given.queue_return != QF_TIME_NONE)
+		ok = ok && add_number(list, "queue-return", "", given.queue_return);
+	if (given.queue_warn != QF_TIME_NONE)
+		ok = ok && add_number(list, "queue-warn", "", given.queue_warn);
+	if (given.min_queue_age != QF_TIME_NONE)
+		ok = ok && add_number(list, "min-queue-age", "", given.min_queue_age);
+	if (given.now != QF_TIME_NONE)
+		ok = ok && add_number(list, "now", "@", given.now);
+	if (given.jobs)
+		ok = ok && add_number(list, "jobs", "", given.jobs);
+	if (given.max_ops)
+		ok = ok && add_number(list, "max-ops", "", given.max_ops);
+	if (given.redact)
+		ok = ok && add_argument(list, "redact", NULL);
+	return ok;
+}
+
 void
 source_close(struct source *source)
 {

@@ -46,6 +46,13 @@ int source_paths(struct source_paths *out);
 void source_paths_release(struct source_paths *paths);
 int source_open_queue(struct source *source, const char *const *paths, size_t n);
 void source_close(struct source *source);
+/* The queue once more, for another thread; nothing is said. NULL where it cannot be opened. */
+struct qf_queue *source_open_again(const struct source *source);
+/* What was given, as arguments for another qf that is to see the same: texts that stay. False when
+   memory is out. */
+bool source_arguments(struct opt_list *arguments);
+/* The instant of --now; QF_TIME_NONE. */
+int64_t source_given_now(void);
 /* Take the clock again, unless --now gave it (for --watch). */
 void source_refresh(struct source *source);
 /* Name on standard error what a scan could not list; true when there was anything. */

@@ -2,12 +2,14 @@
  * undo - journal: what was changed; undo: take it back.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "changes.h"
 #include "commands.h"
 #include "out.h"
 #include "say.h"
+#include "signals.h"
 #include "source.h"
 #include "status.h"
 #include "table.h"
@@ -17,8 +19,8 @@ const struct opt undo_options[] = {CHANGES_BLOCK, SOURCE_BLOCK, {.kind = OPT_END
 const struct opt journal_options[] = {CHANGES_BLOCK, SOURCE_BLOCK, {.kind = OPT_END}};
 
 const char undo_description[] =
-	"Take changes back: those of the entries given (qf journal lists them), else the last one\n"
-	"that can be. It is done only where it does no harm; otherwise it says why not. Changes of\n"
+	"Take changes back: those of the entries given (qf journal lists them; - reads them from\n"
+	"standard input), else the last one that can be. It is done only where it does no harm; otherwise it says why not. Changes of\n"
 	"every host that uses the queue are in its journal, and any of them can take them back.";
 const char journal_description[] =
 	"List the changes made to a queue, oldest first: when, by whom, from which host, what, why,\n"
@@ -118,6 +120,12 @@ journal_run(char **operands, size_t n)
 	return out_finish(status);
 }
 
+/* An entry that is to be taken back. */
+struct wanted {
+	char *entry;
+	bool found;
+};
+
 /* Undo in two readings: the first finds the last entry that can be taken back. */
 struct undo {
 	struct source source;
@@ -126,6 +134,8 @@ struct undo {
 	char last[QF_ENTRY_MAX];
 	const char *wanted;
 	bool found;
+	struct wanted *many; /* those of standard input, in the order of their names */
+	size_t nmany;
 };
 
 static bool
@@ -153,6 +163,70 @@ take_back(void *ctx, const struct qf_journal_entry *e)
 		qf_txn_undo(undo->txn, e, &outcome);
 	tally_add(&undo->tally, e->id ? e->id : "?", e->queue, &outcome);
 	return false;
+}
+
+static int
+compare_wanted(const void *a, const void *b)
+{
+	return strcmp(((const struct wanted *)a)->entry, ((const struct wanted *)b)->entry);
+}
+
+static bool
+take_back_many(void *ctx, const struct qf_journal_entry *e)
+{
+	struct undo *undo = ctx;
+	struct wanted key = {.entry = (char *)e->entry};
+	struct wanted *w = bsearch(&key, undo->many, undo->nmany, sizeof(key), compare_wanted);
+
+	if (w && !w->found && !signals_caught()) {
+		undo->wanted = e->entry;
+		take_back(undo, e);
+		w->found = true;
+	}
+	return !signals_caught();
+}
+
+/* Entries from standard input, in one reading of the journal however many they are. A message that
+   was changed by two of them is taken back in the order of the changes. */
+static int
+undo_input(struct undo *undo)
+{
+	char *line = NULL;
+	size_t size = 0;
+	struct qf_err err;
+	int status = STATUS_OK;
+
+	while (getline(&line, &size, stdin) > 0) {
+		struct wanted *more;
+		char *entry = line + strspn(line, " \t");
+
+		entry[strcspn(entry, " \t\r\n")] = '\0';
+		if (!*entry)
+			continue;
+		more = realloc(undo->many, (undo->nmany + 1) * sizeof(*more));
+		if (more)
+			undo->many = more;
+		entry = more ? strdup(entry) : NULL;
+		if (!entry) {
+			say_error("memory: none left");
+			free(line);
+			return STATUS_OS;
+		}
+		undo->many[undo->nmany++] = (struct wanted){.entry = entry};
+	}
+	free(line);
+	if (!undo->nmany)
+		return STATUS_FINDINGS;
+	qsort(undo->many, undo->nmany, sizeof(*undo->many), compare_wanted);
+	if (qf_journal_read(undo->source.queue, changes_journal(), take_back_many, undo, NULL, &err))
+		return say_failure(&err);
+	for (size_t i = 0; i < undo->nmany && !signals_caught(); i++) {
+		if (undo->many[i].found || (i && !compare_wanted(&undo->many[i], &undo->many[i - 1])))
+			continue;
+		say_error("%s: no such entry in the journal", undo->many[i].entry);
+		status = STATUS_FINDINGS;
+	}
+	return signals_caught() ? STATUS_SIGNAL + signals_caught() : status;
 }
 
 static int
@@ -196,7 +270,8 @@ undo_run(char **operands, size_t n)
 		status = say_failure(&err);
 	if (!status) {
 		for (size_t i = 0; i < n && status < STATUS_USAGE; i++) {
-			one = undo_entry(&undo, operands[i]);
+			one = n == 1 && strcmp(operands[i], "-") == 0 ? undo_input(&undo)
+								      : undo_entry(&undo, operands[i]);
 			status = one > status ? one : status;
 		}
 		tally_put(&undo.tally);
@@ -206,6 +281,9 @@ undo_run(char **operands, size_t n)
 			one = STATUS_INCOMPLETE;
 		status = one > status ? one : status;
 	}
+	for (size_t i = 0; i < undo.nmany; i++)
+		free(undo.many[i].entry);
+	free(undo.many);
 	qf_txn_free(undo.txn);
 	source_close(&undo.source);
 	return out_finish(status);

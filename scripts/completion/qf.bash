@@ -9,7 +9,7 @@ _qf()
 	if [[ $cur == = ]]; then cur=; fi
 	if [[ $prev == = ]]; then prev=${COMP_WORDS[COMP_CWORD-2]}; fi
 	if ((COMP_CWORD == 1)); then
-		words="ls show shape hold release rm due undo journal wait audit orphans help --help --version"
+		words="ls show shape hold release rm due undo journal wait audit orphans tui help --help --version"
 	else
 		case $command:$prev in
 		ls:--format) words="table mailq mailq-verbose json csv ids ids0" ;;
@@ -240,8 +240,24 @@ _qf()
 		orphans:--jobs) return ;;
 		orphans:--max-ops) return ;;
 		orphans:--color) words="auto always never" ;;
+		tui:--idle-limit) return ;;
+		tui:--refresh) return ;;
+		tui:--key) return ;;
+		tui:--queue|tui:-Q)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
+		tui:--config|tui:-C)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
+		tui:--queue-return) return ;;
+		tui:--queue-warn) return ;;
+		tui:--min-queue-age) return ;;
+		tui:--now) return ;;
+		tui:--jobs) return ;;
+		tui:--max-ops) return ;;
+		tui:--color) words="auto always never" ;;
 		ls:*) words="--format= --sort= --limit= --columns= --by= --watch= --explain --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
-		show:*) words="--format= --part= --body-limit= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
+		show:*) words="--format= --part= --body-limit= --no-body --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
 		shape:*) words="--format= --by= --senders --parents --min-subdomains= --buckets= --bucket-time= --linear --width= --top= --batch= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
 		hold:*) words="--reason= --yes --dry-run --note= --wait= --journal= --no-journal --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
 		release:*) words="--yes --dry-run --note= --wait= --journal= --no-journal --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
@@ -252,6 +268,7 @@ _qf()
 		wait:*) words="--for= --timeout= --format= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
 		audit:*) words="--db= --label= --bodies --digest --format= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
 		orphans:*) words="--format= --deep --grace= --warn= --crit= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
+		tui:*) words="--read-only --idle-limit= --refresh= --plain --key= --actions --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
 		esac
 	fi
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")

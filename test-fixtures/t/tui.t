@@ -1,0 +1,318 @@
+#!/bin/sh
+''':' # To sh this is a colon and a comment; what follows is for Python.
+exec "${PYTHON:-python3}" "$0"
+'''
+"""qf tui, driven in tmux: every view, every action on a queue of real sendmail with its daemon at
+work, sizes, terminals without a description, text that is hostile."""
+import os
+import signal
+import sys
+import tempfile
+import time
+
+sys.dont_write_bytecode = True
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(os.environ.get("QF_FIXTURES", os.path.dirname(HERE)), "lab"))
+import harness
+import lab as laboratory
+import terminal
+from tap import Tap, skip_all
+
+tap = Tap()
+NOW = int(time.time())
+
+
+def make_queue(path, n, status="Deferred: 421 4.2.1 mx.%s.example later"):
+    """n messages, the oldest first by number; every tenth held."""
+    os.mkdir(path, 0o700)
+    for i in range(n):
+        id = "6AQAA%c%06d" % (65 + i % 26, 100000 + i)
+        domain = "abc"[i % 3]
+        text = "V8\nT%d\nK%d\nN3\nP1\n%sM%s\nS<ann%d@src.example>\nRPFD:<bob%d@%s.example>\n" \
+            "H??Subject: number %d\n.\n" % (
+                NOW - 3600 * (n - i), NOW - 600, "qlooked at\n" if i % 10 == 9 else "",
+                status % domain if "%s" in status else status, i, i, domain, i)
+        with open("%s/%s%s" % (path, "hf" if i % 10 == 9 else "qf", id), "wb") as f:
+            f.write(text.encode("latin-1"))
+        with open("%s/df%s" % (path, id), "w") as f:
+            f.write("this is the body of %d\n" % i)
+    return path
+
+
+def files(path, prefix):
+    return sorted(name for name in os.listdir(path) if name.startswith(prefix))
+
+
+def check(name):
+    """A part of the test: what it raises is a failure of its own, not the end of all."""
+    def decorate(run):
+        def wrapped(*args):
+            try:
+                run(*args)
+            except AssertionError as why:
+                tap.ok(False, name, why)
+        return wrapped
+    return decorate
+
+
+@check("views")
+def views(top):
+    queue = make_queue(top + "/views", 30)
+    before = harness.snapshot(queue)
+    with terminal.Terminal(queue, 100, 24, ["-R"]) as t:
+        shown = t.wait("30 messages, oldest 1d6h")
+        tap.ok("read-only" in shown.splitlines()[0], "the status line: how many, how old, read-only", shown)
+        ids = [line[3:15] for line in shown.splitlines()[3:9]]
+        tap.ok(all(("qf" + i in os.listdir(queue)) or ("hf" + i in os.listdir(queue)) for i in ids),
+               "messages: ids whole, the oldest first", shown)
+        t.keys("2")
+        shown = t.wait("DOMAIN")
+        tap.ok("a.example" in t.wait("a.example") and "older" in shown, "groups, with ages", shown)
+        t.keys("j", "Enter")
+        tap.ok("b.example (" not in t.wait("(10) domain = b.example"), "Enter: into a group")
+        t.keys("Escape")
+        t.wait("MESSAGES  OLDEST")
+        t.keys("3")
+        tap.ok("looked at" in t.wait("REASON"), "held: with the reason")
+        t.keys("4")
+        t.wait("nothing is in delivery")
+        make_queue(top + "/more", 1)
+        os.rename(top + "/more/df6AQAAA100000", queue + "/df6AQZZZ900000")
+        os.rename(top + "/more/qf6AQAAA100000", queue + "/qf6AQZZZ900000")
+        shown = t.wait("1 came, 0 went")
+        tap.ok("6AQZZZ900000" in shown and "31 messages" in shown, "activity: what came, within the interval",
+               shown)
+        os.unlink(queue + "/qf6AQZZZ900000")
+        os.unlink(queue + "/df6AQZZZ900000")
+        tap.ok("30 messages" in t.wait("1 came, 1 went"), "and what went")
+        t.keys("5")
+        t.wait("no changes were made")
+        t.keys("?")
+        tap.ok("back to where you came from" in t.wait("one page down"), "? shows the keys")
+        t.keys("q", "1", "g", "Enter")
+        shown = t.wait("Last answer")
+        tap.ok("bob0@a.example" in shown and "this is the body" not in shown, "a message: no body", shown)
+        t.keys("b")
+        t.wait("bodies are shown from now on")
+        t.keys("G")
+        tap.ok("this is the body of 0" in t.wait("this is the body"), "b: the body")
+        t.keys("Tab")
+        tap.ok("RPFD:<bob0@a.example>" in t.wait("RPFD:"), "the control file")
+        t.keys("Tab", "Tab")
+        tap.ok("accepted" in t.wait("next try, at the earliest"), "the timeline")
+        t.keys("Escape")
+        t.wait("STATUS")
+        t.type(":ls --format=ids domain:c.example\n")
+        tap.ok(t.wait("6AQAAC100002").count("6AQ") == 10, ": runs any command")
+        t.keys("q", "D")
+        t.wait("read-only: nothing is changed")
+        t.type(":rm ALL --yes\n")
+        t.wait("read-only: nothing is changed")
+        t.keys("q")
+        tap.ok(t.status() == 0, "q leaves, with status 0")
+        tap.ok("messages, oldest" not in t.screen(), "the screen is given back", t.screen())
+    tap.ok(not harness.differences(before, harness.snapshot(queue)) or
+           set(harness.snapshot(queue)) == set(before), "nothing was changed or left at the queue")
+
+
+@check("filter")
+def filters(top):
+    queue = make_queue(top + "/filters", 30)
+    with terminal.Terminal(queue, 80, 24, ["-R"]) as t:
+        t.wait("30 messages")
+        t.type("/domain:a.example")
+        shown = t.wait("(10) /domain:a.exam")
+        tap.ok("bob0@" in shown and "bob1@" not in shown, "the list follows as one types", shown)
+        t.type(" age>")
+        shown = t.screen()
+        tap.ok(len([line for line in shown.splitlines()[-4:] if line.strip()]) >= 3,
+               "an error is told while one types", shown)
+        t.type("20h")
+        t.wait("(4) /domain:a.exam")
+        t.keys("Enter", "Enter")
+        t.wait("Last answer")
+        t.keys("Escape")
+        t.wait("(4) /domain")
+        t.keys("Escape")
+        t.wait("/domain", gone=True)
+        t.type("fbob7@\n")
+        t.keys("Enter")
+        tap.ok("bob7@b.example" in t.wait("Last answer"), "find goes to the place")
+
+
+def lab_with_messages(n):
+    """A laboratory whose queue holds n messages that the sink defers."""
+    lab, sink = laboratory.Lab(), laboratory.Sink()
+    lab.__enter__()
+    sink.__enter__()
+    lab.relay_to(sink)
+    sink.answer("rcpt", "450 4.2.0 \x1b[2J\x1b]0;owned\x07 later")
+    for i in range(n):
+        lab.inject(["bob%d@dst.example" % i], "Subject: number %d\n\nhello %d\n" % (i, i))
+    lab.run_queue()
+    return lab, sink
+
+
+@check("actions beside a daemon")
+def actions():
+    lab, sink = lab_with_messages(6)
+    try:
+        daemon = lab.daemon()
+        with terminal.Terminal(lab.queue, 100, 30, config=lab.cf) as t:
+            shown = t.wait("6 messages")
+            tap.ok("\\x1b[2J" in shown and "owned" in shown,
+                   "M12: what the remote server said is shown, and does nothing", shown)
+            tap.ok(t.tmux("display", "-p", "#{pane_title}").strip() != "owned", "nor is the title set")
+            # hold two
+            t.keys("g", "Space", "Space", "H")
+            t.wait("reason to hold")
+            t.type("asked by ann\n")
+            shown = t.wait("y yes")
+            tap.ok("Hold 2 messages" in shown and "Reason: asked by ann" in shown,
+                   "hold: the question says how many and what", shown)
+            t.keys("n")
+            t.wait("nothing was done")
+            tap.ok(not files(lab.queue, "hf"), "no: nothing is done")
+            t.keys("H")
+            t.type("asked by ann\n")
+            t.wait("y yes")
+            t.keys("y")
+            t.wait("hold of 2 messages: done")
+            held = files(lab.queue, "hf")
+            tap.ok(len(held) == 2, "yes: two are held", os.listdir(lab.queue))
+            listed = lab.mailq("-qQ")
+            tap.ok(b"asked by ann" in listed, "and sendmail says so", listed)
+            # release one of them
+            t.keys("3")
+            t.wait("REASON")
+            t.keys("g", "R")
+            shown = t.wait("Release the message")
+            t.keys("y")
+            t.wait("release of 1 message: done")
+            tap.ok(len(files(lab.queue, "hf")) == 1, "release", os.listdir(lab.queue))
+            # undo the release
+            t.keys("u")
+            t.wait("Take back: release of 1 message")
+            t.keys("y")
+            t.wait("undo of 1 change: done")
+            tap.ok(files(lab.queue, "hf") == held, "u takes it back", os.listdir(lab.queue))
+            # due
+            t.keys("1")
+            t.type("/is:queued\n")
+            t.wait("(4) /is:queued")
+            t.keys("*", "A")
+            t.wait("Make 4 messages due")
+            t.keys("y")
+            t.wait("due of 4 messages: done")
+            t.keys("Escape")
+            t.wait("/is:queued", gone=True)
+            texts = [open(os.path.join(lab.queue, n), "rb").read() for n in files(lab.queue, "qf")]
+            tap.ok(len(texts) == 4 and all(b"\nK0\n" in x for x in texts), "due: as if never tried")
+            # remove one, and undo by the journal
+            t.keys("g", "D")
+            shown = t.wait("Remove the message")
+            gone = shown.split("Remove the message ")[1].split(":")[0]
+            t.keys("y")
+            t.wait("rm of 1 message: done")
+            tap.ok(not [n for n in os.listdir(lab.queue) if n[2:] == gone], "remove: out of the queue")
+            t.keys("5")
+            t.wait("rm ")
+            t.keys("g", "u")
+            t.wait("Take back: rm of " + gone)
+            t.keys("y")
+            t.wait("undo of 1 change: done")
+            tap.ok(len([n for n in os.listdir(lab.queue) if n[2:] == gone]) == 2,
+                   "and back, from the journal", os.listdir(lab.queue))
+            # a command line that changes: first what it would do, then the question
+            t.keys("1")
+            t.type(":release is:held\n")
+            shown = t.wait("Run it? Above is what it will do.")
+            tap.ok("planned" in shown and len(files(lab.queue, "hf")) >= 1, ": shows the plan first", shown)
+            t.keys("y")
+            t.wait("release of")
+            laboratory.wait_until(lambda: not files(lab.queue, "hf"))
+            t.keys("q", "J")
+            tap.ok("rm of 1 message: 1 of 1, ended" in t.wait("rm of 1 message"), "J lists the jobs")
+            t.keys("q")
+            # everything is delivered by the daemon's runs, and the screen follows
+            sink.clear()
+            lab.run_queue()
+            tap.ok("0 messages" in t.wait("the queue is empty", timeout=30), "the screen follows a queue run")
+            t.keys("q")
+            t.status()
+        daemon.stop()
+        got = sorted(r for m in sink.messages for r in m["recipients"])
+        tap.ok(len(got) == 6 and len(set(got)) == 6, "each message was delivered once", got)
+        with open(lab.log) as f:
+            log = f.read()
+        tap.ok("SYSERR" not in log, "sendmail had nothing to complain of", log)
+    finally:
+        sink.__exit__(None, None, None)
+        lab.__exit__(None, None, None)
+
+
+@check("sizes")
+def sizes(top):
+    queue = make_queue(top + "/sizes", 50)
+    with terminal.Terminal(queue, 80, 24, ["-R"]) as t:
+        t.wait("50 messages")
+        for columns, lines in [(40, 10), (39, 10), (200, 60), (10, 3), (2, 2), (120, 30), (40, 9), (80, 24)]:
+            t.resize(columns, lines)
+            if columns >= 40 and lines >= 10:
+                shown = t.wait("50 messages")
+                tap.ok("6AQAAA100000" in t.wait("6AQAAA100000"), "%dx%d" % (columns, lines), shown)
+        t.resize(39, 10)
+        tap.ok("40x10" in t.wait("too small"), "39x10: it says what it needs")
+        t.resize(80, 24)
+        t.wait("50 messages")
+        # A storm, with keys.
+        for i in range(40):
+            t.resize(40 + i * 7 % 90, 10 + i * 5 % 30)
+            t.keys("jkG2g1"[i % 6])
+        t.resize(80, 24)
+        t.keys("1", "g", "C-l")
+        t.wait("2 groups")
+        tap.ok("6AQAAA100000" in t.wait("6AQAAA100000"), "a storm of sizes leaves it well")
+        os.kill(t.pid(), signal.SIGTERM)
+        tap.ok(t.status() == 128 + 15, "SIGTERM ends it, with status 143")
+
+
+@check("terminals")
+def terminals(top):
+    queue = make_queue(top + "/terminals", 5)
+    for name, env in [("TERM unset", {"TERM": None}), ("TERM empty", {"TERM": ""}),
+                      ("TERM unknown", {"TERM": "no-such-terminal"}),
+                      ("TERM=vt100", {"TERM": "vt100"}),
+                      ("LANG=C", {"LANG": "C", "LC_ALL": "C", "TERM": "xterm-256color"})]:
+        with terminal.Terminal(queue, 80, 24, ["-R"], env=env) as t:
+            shown = t.wait("5 messages")
+            t.keys("j", "Down", "Enter")
+            message = t.wait("bob2@c.example")
+            tap.ok(shown.count("6AQAA") == 5, name, shown, message)
+            if name == "LANG=C":
+                tap.ok(shown.isascii() and message.isascii(), "LANG=C: ASCII alone", shown)
+            t.keys("q", "q")
+            tap.ok(t.status() == 0, name + ": leaves well")
+    with terminal.Terminal(queue, 80, 40, ["-R"], env={"TERM": "dumb"}) as t:
+        t.wait("keys (? tells them, q leaves):")
+        t.type("j\n")
+        shown = t.wait("> ")
+        tap.ok("\x1b" not in t.screen(styles=True), "TERM=dumb: lines, and no escape sequences")
+        t.type("q\n")
+        tap.ok(t.status() == 0, "TERM=dumb: leaves")
+
+
+def main():
+    try:
+        with tempfile.TemporaryDirectory(prefix="qf-tui-test.") as top:
+            for part in (views, filters, sizes, terminals):
+                part(top)
+        actions()
+    except (laboratory.Missing, terminal.Missing) as why:
+        if not tap.results:
+            skip_all(why)
+        tap.skip("actions on a queue of sendmail", why)
+    tap.done()
+
+
+main()

@@ -1,0 +1,149 @@
+/*
+ * tui - qf tui: the terminal interface, with the queue that the common options name.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "changes.h"
+#include "commands.h"
+#include "out.h"
+#include "say.h"
+#include "source.h"
+#include "status.h"
+#include "term.h"
+#include "tui/tui.h"
+
+static struct {
+	bool read_only, plain, actions;
+	int64_t idle_limit, refresh;
+	struct opt_list keys;
+} given = {.idle_limit = 1200, .refresh = 2};
+
+const char tui_description[] =
+	"All of it, interactively: messages, groups, held ones, what is in delivery, the journal.\n"
+	"? shows the keys. Nothing is changed but by the actions that say so, each of which asks\n"
+	"once; they run in processes of their own, which go on when this one ends, and u takes back.\n"
+	"\n"
+	"Where the queue cannot be written, or with -R, it is read-only. Keys can be changed in\n"
+	"qf.conf: [tui], key = ACTION=KEY KEY (--actions lists actions and keys).";
+
+const struct opt tui_options[] = {
+	{OPT_FLAG, "read-only", 'R', &given.read_only, NULL, "change nothing", NULL},
+	{OPT_SPAN, "idle-limit", 0, &given.idle_limit, "TIME",
+	 "tell when a session without a key is about to be cut after TIME (20m; 0: do not)", NULL},
+	{OPT_SPAN, "refresh", 0, &given.refresh, "TIME",
+	 "look for changes every TIME (2s; longer by itself where reading takes long)", NULL},
+	{OPT_FLAG, "plain", 0, &given.plain, NULL,
+	 "lines instead of a screen, for screen readers (by itself where TERM is dumb)", NULL},
+	{OPT_LIST, "key", 0, &given.keys, "ACTION=KEYS", "other keys for an action; repeatable", NULL},
+	{OPT_FLAG, "actions", 0, &given.actions, NULL, "list actions, their keys and what they do",
+	 NULL},
+	SOURCE_BLOCK,
+	{.kind = OPT_END},
+};
+
+static enum tui_command_kind
+command_kind(const char *name)
+{
+	for (const struct command *c = commands; c->name; c++) {
+		if (strcmp(c->name, name))
+			continue;
+		if (c->options == tui_options)
+			return TUI_COMMAND_NOT_HERE;
+		return c->changes ? TUI_COMMAND_CHANGES : TUI_COMMAND_READS;
+	}
+	return strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 ? TUI_COMMAND_READS
+									 : TUI_COMMAND_UNKNOWN;
+}
+
+static int
+list_actions(void)
+{
+	struct qf_buf text = {0};
+
+	tui_actions_dump(&text);
+	out_add_buf(&text);
+	qf_buf_release(&text);
+	return out_finish(STATUS_OK);
+}
+
+static bool
+is_dumb(void)
+{
+	const char *term = getenv("TERM");
+
+	return term && strcmp(term, "dumb") == 0;
+}
+
+/* Returns an exit status. */
+static int
+run(struct source *source, const struct opt_list *arguments)
+{
+	struct tui_config config = {
+		.queues = {source->queue, source_open_again(source), source_open_again(source)},
+		.policy = &source->policy,
+		.redactor = source->redactor,
+		.now = source_given_now(),
+		.jobs = source->jobs,
+		.max_ops = source->max_ops,
+		.read_only = given.read_only || !tui_may_write(source->queue),
+		.plain = given.plain || is_dumb(),
+		.utf8 = term_utf8(),
+		.color = term_color(source_color()),
+		.idle_limit = given.idle_limit,
+		.refresh = given.refresh > 0 ? given.refresh : 1,
+		.keys = given.keys.values,
+		.nkeys = given.keys.n,
+		.program = "/proc/self/exe",
+		.arguments = arguments->values,
+		.narguments = arguments->n,
+		.state = changes_journal(),
+		.command_kind = command_kind,
+	};
+	struct qf_err err = {0};
+	int status = STATUS_OK;
+
+	if (!config.queues[1] || !config.queues[2]) {
+		say_error("the queue cannot be opened again");
+		status = STATUS_IO;
+	} else if (tui_run(&config, &err)) {
+		status = err.code == QF_E_INTERRUPTED ? STATUS_SIGNAL + err.sys : say_failure(&err);
+	}
+	qf_queue_free(config.queues[1]);
+	qf_queue_free(config.queues[2]);
+	return status;
+}
+
+int
+tui_command_run(char **operands, size_t n)
+{
+	struct opt_list arguments = {0};
+	struct source source = {0};
+	struct qf_err err;
+	int status;
+
+	if (given.actions)
+		return list_actions();
+	if (n) {
+		say_error("%s: takes no arguments; inside, / filters", operands[0]);
+		return STATUS_USAGE;
+	}
+	if (tui_check_keys(given.keys.values, given.keys.n, &err))
+		return say_failure(&err);
+	status = source_open(&source);
+	if (!status && !source_arguments(&arguments)) {
+		say_error("memory: none left");
+		status = STATUS_OS;
+	}
+	if (!status)
+		status = run(&source, &arguments);
+	for (size_t i = 0; i < arguments.n; i++)
+		free((char *)arguments.values[i]);
+	free(arguments.values);
+	source_close(&source);
+	return status;
+}

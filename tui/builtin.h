@@ -1,0 +1,34 @@
+/*
+ * builtin - a description of what nearly every terminal of today understands, compiled in: for where
+ * TERM is unset or unknown, or no terminfo entry is installed. $TERMINFO takes it as it stands.
+ *
+ * Made by: tic -x -o DIR builtin.ti && TERMINFO=DIR infocmp -Q2 -q qf-builtin | tr -d '\n'
+ * from builtin.ti, which lies beside this file.
+ */
+#ifndef QF_TUI_BUILTIN_H
+#define QF_TUI_BUILTIN_H
+
+#define TUI_BUILTIN_NAME "qf-builtin"
+
+static const char tui_builtin[] =
+	"b64:GgE7AB0ADwBpAZMBcWYtYnVpbHRpbnx3aGF0IG5lYXJseSBldmVyeSB0ZXJtaW5hbCBvZiB0b2RheSB1bmRlcn"
+	"N0YW5kcwAAAQAAAQAAAAEAAAAAAQEAAAAAAAAAAAAAAAAAAVAACAAYAP__________________________CABAAAAA"
+	"BAAGAAgA__8ZACEAJQApAP__NABFAEcASwBSAP__VABbAP__XwD_____________YwBnAGwAcQD__3oA________fw"
+	"CEAIkA__-OAJIAmQD_____ogCoAP______________________________________________________________"
+	"__________________________________________________________________________________________"
+	"____________-uAP_______7cAwAD__8kA_____________________________9IA1QDgAOMA5QDoAP____86Af__"
+	"__________________________88Af____________________________________________________________"
+	"__________________________________________________________________________________________"
+	"__________________________________________________________________________________________"
+	"____________________________________________________________________________________9xAf__"
+	"_____________________________________________________________________3YB__________________"
+	"__________________________________________________________________________________________"
+	"______________________________________________________9_AYkBG1taAAcADQAbWyVpJXAxJWQ7JXAyJW"
+	"RyABtbSBtbMkoAG1tLABtbSgAbWyVpJXAxJWRHABtbJWklcDElZDslcDIlZEgACgAbW0gAG1s_MjVsAAgAG1s_MjVo"
+	"ABtbQwAbW0EAGygwABtbNW0AG1sxbQAbWz8xMDQ5aAAbWzJtABtbN20AG1s3bQAbWzRtABsoQgAbKEIbW20AG1s_MT"
+	"A0OWwAG1syN20AG1syNG0AG1slcDElZEIAG1slcDElZEQAG1slcDElZEMAG1slcDElZEEAGzgAG1slaSVwMSVkZAAb"
+	"NwAKABtNACU_JXA5JXQbKDAlZRsoQiU7G1swJT8lcDYldDsxJTslPyVwNSV0OzIlOyU_JXAyJXQ7NCU7JT8lcDElcD"
+	"MlfCV0OzclOyU_JXA0JXQ7NSU7bQAJAGBgYWFmZmdnaWlqamtrbGxtbW5ub29wcHFxcnJzc3R0dXV2dnd3eHh5eXp6"
+	"e3t8fH19fn4AG1sxSwAbWzM5OzQ5bQAbWzMlcDElZG0AG1s0JXAxJWRtAA==";
+
+#endif

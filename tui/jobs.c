@@ -1,0 +1,342 @@
+/*
+ * jobs - changes at work in processes of their own.
+ *
+ * DIAGNOSTICS: a job that ended without its tally was killed: what it had begun is completed by the
+ * next change of the queue, and the journal tells of it.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "child.h"
+#include "jobs.h"
+
+/* Files of jobs that ended are removed after this. */
+#define KEPT_SECONDS (7 * 86400)
+#define ACTION "{\"schema\":\"qf.action/1\""
+#define TALLY "{\"schema\":\"qf.tally/1\""
+#define HEAD "{\"schema\":\"qf.job/1\""
+
+/* A file, as far as it was read. */
+struct tracked {
+	struct tui_job job;
+	off_t offset;
+	bool settled;       /* nothing more will come */
+	pid_t pid;          /* a child of ours, or 0 */
+};
+
+struct tui_job_files {
+	const struct tui_config *config;
+	struct qf_queue *queue;
+	struct tracked *tracked;
+	size_t n;
+	unsigned started;
+};
+
+struct tui_job_files *
+tui_job_files_new(const struct tui_config *config, struct qf_queue *queue)
+{
+	struct tui_job_files *files = calloc(1, sizeof(*files));
+
+	if (files) {
+		files->config = config;
+		files->queue = queue;
+	}
+	return files;
+}
+
+void
+tui_job_files_free(struct tui_job_files *files)
+{
+	if (!files)
+		return;
+	free(files->tracked);
+	free(files);
+}
+
+static struct tracked *
+track(struct tui_job_files *files, const char *name)
+{
+	struct tracked *more;
+
+	for (size_t i = 0; i < files->n; i++)
+		if (strcmp(files->tracked[i].job.name, name) == 0)
+			return &files->tracked[i];
+	more = realloc(files->tracked, (files->n + 1) * sizeof(*more));
+	if (!more)
+		return NULL;
+	files->tracked = more;
+	more = &files->tracked[files->n++];
+	*more = (struct tracked){0};
+	snprintf(more->job.name, sizeof(more->job.name), "%.63s", name);
+	return more;
+}
+
+static enum qf_code
+fail(struct qf_err *err, const char *what, int failure)
+{
+	if (err) {
+		*err = (struct qf_err){.code = QF_E_SYS, .sys = failure};
+		snprintf(err->what, sizeof(err->what), "%s", what);
+		snprintf(err->why, sizeof(err->why), "%s", strerror(failure));
+	}
+	return QF_E_SYS;
+}
+
+/* The folder of the jobs. */
+static enum qf_code
+open_folder(struct tui_job_files *files, bool create, int *fd, struct qf_err *err)
+{
+	const char *state = files->config->state;
+	size_t dir = 0;
+	int top;
+
+	*fd = -1;
+	if (!state) {
+		while (dir + 1 < qf_queue_ndirs(files->queue) &&
+		       qf_queue_dir(files->queue, dir)->trouble)
+			dir++;
+		return qf_home_open_folder(files->queue, dir, "jobs", create, fd, err);
+	}
+	top = open(state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (top < 0)
+		return fail(err, state, errno);
+	if (create && mkdirat(top, "jobs", 0700) != 0 && errno != EEXIST) {
+		int failure = errno;
+
+		close(top);
+		return fail(err, state, failure);
+	}
+	*fd = openat(top, "jobs", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	close(top);
+	return *fd >= 0 ? QF_OK : fail(err, state, errno);
+}
+
+/* Entries of what a job did, one a line: the input of undo. */
+static bool
+add_entries(struct tui_job_files *files, const char *name, struct qf_buf *out)
+{
+	char *line = NULL;
+	size_t size = 0;
+	FILE *file;
+	int folder, fd;
+
+	if (open_folder(files, false, &folder, NULL))
+		return false;
+	fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	close(folder);
+	file = fd >= 0 ? fdopen(fd, "r") : NULL;
+	if (!file)
+		return false;
+	while (getline(&line, &size, file) > 0) {
+		const char *entry = strstr(line, "\"entry\":\"");
+
+		if (strncmp(line, ACTION, sizeof(ACTION) - 1) || !entry ||
+		    !strstr(line, "\"result\":\"done\""))
+			continue;
+		entry += sizeof("\"entry\":\"") - 1;
+		qf_buf_add(out, entry, strcspn(entry, "\""));
+		qf_buf_addc(out, '\n');
+	}
+	free(line);
+	fclose(file);
+	return out->n && !out->failed;
+}
+
+static void
+say_head(const struct tui_run *run, int64_t now, struct qf_buf *out)
+{
+	struct qf_json json = {.out = out};
+	char what[128];
+
+	if (run->undoes[0] || strcmp(run->argv[0], "undo") == 0)
+		snprintf(what, sizeof(what), "undo of %zu change%s", run->total,
+			 run->total == 1 ? "" : "s");
+	else
+		snprintf(what, sizeof(what), "%.20s of %zu message%s", run->argv[0], run->total,
+			 run->total == 1 ? "" : "s");
+	qf_json_open(&json, '{');
+	qf_json_key(&json, "schema");
+	qf_json_string(&json, "qf.job/1");
+	qf_json_key(&json, "command");
+	qf_json_string(&json, run->argv[0]);
+	qf_json_key(&json, "what");
+	qf_json_string(&json, what);
+	qf_json_key(&json, "total");
+	qf_json_int(&json, (int64_t)run->total);
+	qf_json_key(&json, "started");
+	qf_json_int(&json, now);
+	qf_json_close(&json, '}');
+	qf_buf_addc(out, '\n');
+}
+
+enum qf_code
+tui_job_start(struct tui_job_files *files, const struct tui_run *run, int64_t now, char name[64],
+	      struct qf_err *err)
+{
+	struct qf_buf head = {0}, entries = {0};
+	struct qf_slice input = {run->input.p, run->input.n};
+	struct tui_child child;
+	struct tracked *t;
+	char time[QF_TIME_TEXT];
+	int folder, fd;
+	enum qf_code code;
+
+	if (run->undoes[0]) {
+		if (!add_entries(files, run->undoes, &entries)) {
+			qf_buf_release(&entries);
+			return fail(err, run->undoes, ENOENT);
+		}
+		input = (struct qf_slice){entries.p, entries.n};
+	}
+	code = open_folder(files, true, &folder, err);
+	if (code) {
+		qf_buf_release(&entries);
+		return code;
+	}
+	qf_time_format(now, time);
+	snprintf(name, 64, "%.19s-%ld-%u.job", time, (long)getpid(), files->started++);
+	fd = openat(folder, name, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	say_head(run, now, &head);
+	if (fd < 0 || write(fd, head.p, head.n) != (ssize_t)head.n || flock(fd, LOCK_EX | LOCK_NB) != 0)
+		code = fail(err, name, errno);
+	else
+		code = tui_child_start(files->config, run->argv, run->argc, input, fd, &child, err);
+	t = code ? NULL : track(files, name);
+	if (t)
+		t->pid = child.pid;
+	if (code && fd >= 0)
+		unlinkat(folder, name, 0);
+	/* The job has the file open, and with it the lock, for as long as it lives. */
+	if (fd >= 0)
+		close(fd);
+	close(folder);
+	qf_buf_release(&head);
+	qf_buf_release(&entries);
+	return code;
+}
+
+/* ------------------------------------------------------------------ what jobs have come to */
+
+static void
+take_line(struct tracked *t, const char *line, size_t n)
+{
+	struct tui_job *job = &t->job;
+	const char *p;
+
+	if (strncmp(line, HEAD, sizeof(HEAD) - 1) == 0) {
+		p = strstr(line, "\"what\":\"");
+		if (p)
+			snprintf(job->what, sizeof(job->what), "%.*s", (int)strcspn(p + 8, "\""), p + 8);
+		p = strstr(line, "\"command\":\"");
+		if (p)
+			snprintf(job->command, sizeof(job->command), "%.*s",
+				 (int)strcspn(p + 11, "\""), p + 11);
+		p = strstr(line, "\"total\":");
+		job->total = p ? strtoull(p + 8, NULL, 10) : 0;
+		p = strstr(line, "\"started\":");
+		job->time = p ? strtoll(p + 10, NULL, 10) : 0;
+	} else if (strncmp(line, ACTION, sizeof(ACTION) - 1) == 0) {
+		job->done++;
+		job->failed += !strstr(line, "\"result\":\"done\"");
+	} else if (strncmp(line, TALLY, sizeof(TALLY) - 1) == 0) {
+		job->ended = true;
+	} else if (n) {
+		snprintf(job->last, sizeof(job->last), "%.*s", (int)(n < 150 ? n : 150), line);
+	}
+}
+
+/* Read on from where it was left; only whole lines count. */
+static void
+read_on(struct tracked *t, int fd)
+{
+	static char bytes[65536 + 1];
+	ssize_t n;
+
+	while ((n = pread(fd, bytes, sizeof(bytes) - 1, t->offset)) > 0) {
+		char *at = bytes, *end = bytes + n, *lf;
+
+		while ((lf = memchr(at, '\n', (size_t)(end - at))) != NULL) {
+			*lf = '\0';
+			take_line(t, at, (size_t)(lf - at));
+			at = lf + 1;
+		}
+		if (at == bytes)
+			break;
+		t->offset += at - bytes;
+	}
+}
+
+static void
+look_at(struct tui_job_files *files, struct tracked *t, int folder, int64_t now)
+{
+	int fd = openat(folder, t->job.name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	bool alive;
+
+	if (fd < 0) {
+		t->settled = true;
+		t->job.alive = false;
+		return;
+	}
+	/* First whether it lives, then what it wrote: what it wrote last is not missed so. */
+	alive = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+	read_on(t, fd);
+	close(fd);
+	t->job.alive = alive;
+	t->settled = !alive;
+	if (!alive && !files->config->read_only && now - t->job.time > KEPT_SECONDS)
+		unlinkat(folder, t->job.name, 0);
+}
+
+static int
+newest_first(const void *a, const void *b)
+{
+	return strcmp(((const struct tui_job *)b)->name, ((const struct tui_job *)a)->name);
+}
+
+bool
+tui_jobs_look(struct tui_job_files *files, struct tui_jobs *out, int64_t now)
+{
+	struct dirent *entry;
+	bool alive = false;
+	DIR *dir;
+	int folder;
+
+	*out = (struct tui_jobs){0};
+	/* Children of ours that have ended. */
+	for (size_t i = 0; i < files->n; i++)
+		if (files->tracked[i].pid && waitpid(files->tracked[i].pid, NULL, WNOHANG) != 0)
+			files->tracked[i].pid = 0;
+	if (open_folder(files, false, &folder, NULL))
+		return false;
+	dir = fdopendir(folder);
+	if (!dir) {
+		close(folder);
+		return false;
+	}
+	while ((entry = readdir(dir)) != NULL) {
+		size_t n = strlen(entry->d_name);
+		struct tracked *t;
+
+		if (n < 5 || n >= sizeof(t->job.name) || strcmp(entry->d_name + n - 4, ".job"))
+			continue;
+		t = track(files, entry->d_name);
+		if (t && !t->settled)
+			look_at(files, t, dirfd(dir), now);
+		alive |= t && t->job.alive;
+	}
+	closedir(dir);
+	out->jobs = calloc(files->n ? files->n : 1, sizeof(*out->jobs));
+	for (size_t i = 0; out->jobs && i < files->n; i++)
+		out->jobs[out->n++] = files->tracked[i].job;
+	if (out->n)
+		qsort(out->jobs, out->n, sizeof(*out->jobs), newest_first);
+	return alive;
+}
