@@ -823,6 +823,8 @@ tui_apply(struct tui_model *model, const struct tui_event *event)
 		return take_order(model, event->order);
 	case TUI_EVENT_TEXT:
 		tui_text_add(&model->text, event->bytes);
+		if (model->text.follow && model->text.n > tui_body_lines(model))
+			model->text.top = model->text.n - tui_body_lines(model);
 		return TUI_DRAW;
 	case TUI_EVENT_TEXT_END:
 		model->text.running = false;

@@ -81,6 +81,7 @@ struct tui_text {
 	size_t top, left;
 	size_t found;                 /* line of the last find; SIZE_MAX */
 	bool running;                 /* more may come */
+	bool follow;                  /* the end was asked for while more came */
 	bool cut;                     /* more came than is kept */
 	bool plan;                    /* of what a command would do: a question follows */
 	int status;

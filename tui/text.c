@@ -206,6 +206,7 @@ tui_text_action(struct tui_model *model, enum tui_action action)
 	size_t page = tui_body_lines(model);
 	size_t last = text->n > page ? text->n - page : 0, to = text->top;
 
+	text->follow = false;
 	switch (action) {
 	case TUI_UP:
 		to = to ? to - 1 : 0;
@@ -230,6 +231,7 @@ tui_text_action(struct tui_model *model, enum tui_action action)
 		break;
 	case TUI_LAST:
 		to = last;
+		text->follow = text->running;
 		break;
 	case TUI_LEFT:
 	case TUI_RIGHT:
