@@ -36,6 +36,7 @@ struct qf_log {
 	const volatile int *cancel;
 	char *name;
 	bool json;     /* the whole file is */
+	bool growing;
 	bool skipping; /* in a line that is too long */
 };
 
@@ -109,7 +110,7 @@ next_line(struct qf_log *log, struct qf_slice *line, size_t *taken, struct qf_er
 			bytes.n = 0;
 		}
 		/* A last line without its end may be one that is being written. */
-		*line = bytes.n > 0 ? bytes : (struct qf_slice){NULL, 0};
+		*line = bytes.n > 0 && !log->growing ? bytes : (struct qf_slice){NULL, 0};
 		*taken = bytes.n;
 		log->stats.cut |= bytes.n > 0 || qf_log_input_cut(log->input);
 		return QF_OK;
@@ -354,6 +355,7 @@ begin(struct qf_log_input *input, const char *name, const struct qf_log_options 
 		log->json = is_json(qf_log_input_bytes(input));
 	if (code == QF_OK && options) {
 		log->cancel = options->cancel;
+		log->growing = options->growing;
 		log->stats.lines = options->lines;
 		code = qf_log_input_skip(input, options->offset, err);
 		bytes = qf_log_input_bytes(input);

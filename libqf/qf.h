@@ -1410,6 +1410,7 @@ struct qf_log_options {
 	bool have_zone;
 	int year;               /* of the first line; 0: found out */
 	unsigned max_ops;       /* file operations a second; 0: no limit */
+	bool growing;           /* a last line without its end is left for next time */
 	const volatile int *cancel;
 	/* To go on where a run before ended: qf_log_stats.offset, .lines, .last of that one. The file
 	   must still begin with the same bytes: the caller's to check. */

@@ -16,6 +16,8 @@ static const char *const formats[] = {"table", "json", "csv", NULL};
 
 static const struct audit_command subcommands[] = {
 	{"index", "", "a snapshot of the queue into the database", audit_index},
+	{"log", "LOGFILE...", "the mail log into the database", audit_log},
+	{"sql", "STATEMENT", "ask the database, read-only", audit_sql},
 	{.name = NULL},
 };
 
@@ -38,6 +40,21 @@ const struct opt audit_options[] = {
 	 .name = "digest",
 	 .target = &audit_given.digest,
 	 .help = "index: hash every data file, of whatever size, known or not"},
+	{.kind = OPT_FLAG,
+	 .name = "dry-run",
+	 .letter = 'n',
+	 .target = &audit_given.dry_run,
+	 .help = "log: only parse, and say what there is"},
+	{.kind = OPT_STRING,
+	 .name = "zone",
+	 .target = &audit_given.zone,
+	 .argument = "ZONE",
+	 .help = "log: of times without one, as +01:00 (default: found by queue ids)"},
+	{.kind = OPT_NUMBER,
+	 .name = "year",
+	 .target = &audit_given.year,
+	 .argument = "YEAR",
+	 .help = "log: of the first line, where times have none"},
 	{.kind = OPT_WORD,
 	 .name = "format",
 	 .target = &audit_given.format,
@@ -52,6 +69,8 @@ const char audit_description[] =
 	"Answer from a database what was in a queue and what happened to it.\n\n"
 	"  index                 make a snapshot of the queue (-Q), or of the queues below a\n"
 	"                        restored tree (aws-backup-restore_*)\n"
+	"  log LOGFILE...        read sendmail's mail log: plain, compressed, or of CloudWatch\n"
+	"  sql STATEMENT         ask it yourself, read-only (docs/audit-schema.md)\n"
 	"\n"
 	"A snapshot is named by its number, its label (the newest so called), first or latest.";
 
@@ -122,7 +141,8 @@ audit_run(char **operands, size_t n)
 	}
 	snprintf(name, sizeof(name), "audit %s", command->name);
 	say_command(name);
-	if (!audit_given.db) {
+	/* What only parses needs none. */
+	if (!audit_given.db && !(command->run == audit_log && audit_given.dry_run)) {
 		say_error("which database? --db=FILE");
 		return STATUS_USAGE;
 	}

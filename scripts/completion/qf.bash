@@ -209,6 +209,8 @@ _qf()
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 			return ;;
 		audit:--label) return ;;
+		audit:--zone) return ;;
+		audit:--year) return ;;
 		audit:--format) words="table json csv" ;;
 		audit:--queue|audit:-Q)
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
@@ -266,7 +268,7 @@ _qf()
 		undo:*) words="--yes --dry-run --note= --wait= --journal= --no-journal --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
 		journal:*) words="--yes --dry-run --note= --wait= --journal= --no-journal --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
 		wait:*) words="--for= --timeout= --format= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
-		audit:*) words="--db= --label= --bodies --digest --format= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
+		audit:*) words="--db= --label= --bodies --digest --dry-run --zone= --year= --format= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
 		orphans:*) words="--format= --deep --grace= --warn= --crit= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
 		tui:*) words="--read-only --idle-limit= --refresh= --plain --key= --actions --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
 		esac

@@ -1,0 +1,537 @@
+/*
+ * audit_log - qf audit log: the mail log into the database, each line once.
+ *
+ * A file that was read before is known by its first bytes, whatever its name is now, and is read on
+ * from where it ended. A line that stands in another file (compressed, exported) is known by its
+ * own key: time, pid, id, text, and how many like it came before it in the same second.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <nettle/sha2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "audit_log.h"
+#include "out.h"
+#include "say.h"
+#include "signals.h"
+#include "status.h"
+
+/* By so many first bytes a file is known again. */
+#define HEAD_MAX 4096
+/* Events between two commits: lost to an interruption, and read again. */
+#define BATCH 50000
+/* A last line without its end, in a file changed so shortly ago, is still being written. */
+#define SETTLED 60
+
+struct log_run {
+	struct store *store; /* NULL: nothing is stored (-n) */
+	struct audit_log_keys keys;
+	struct qf_log_options options;
+	int64_t now;
+	uint64_t files, lines, events, unparsed, foreign, pieces, known;
+	unsigned saw;
+	int64_t first, last;
+	enum qf_log_by year_by, zone_by;
+	int zone;
+	bool incomplete;
+	int64_t pending;
+};
+
+/* One file, and what is stored of it. */
+struct log_file {
+	const char *path;
+	uint8_t head[SHA256_DIGEST_SIZE];
+	size_t head_size;
+	unsigned char bytes[HEAD_MAX];
+	size_t nbytes;
+	bool regular, settled;
+	int64_t id; /* its row; 0: none yet */
+	int64_t offset, lines, events, foreign, unparsed;
+	int64_t first, last;
+	unsigned saw;
+	int zone;
+	enum qf_log_by year_by, zone_by;
+};
+
+/* ------------------------------------------------------------------ known files */
+
+static void
+hash_head(const struct log_file *file, size_t n, uint8_t digest[SHA256_DIGEST_SIZE])
+{
+	struct sha256_ctx hash;
+
+	sha256_init(&hash);
+	sha256_update(&hash, n, file->bytes);
+	sha256_digest(&hash, SHA256_DIGEST_SIZE, digest);
+}
+
+static void
+read_head(struct log_file *file, int64_t now)
+{
+	struct stat st;
+	int fd = strcmp(file->path, "-") ? open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+		ssize_t n = pread(fd, file->bytes, sizeof(file->bytes), 0);
+
+		file->regular = true;
+		file->settled = st.st_mtime + SETTLED < now;
+		file->nbytes = n > 0 ? (size_t)n : 0;
+	}
+	if (fd >= 0)
+		close(fd);
+	file->head_size = file->nbytes;
+	hash_head(file, file->head_size, file->head);
+}
+
+/* The word that a row has, as a value. */
+static enum qf_log_by
+by_of(struct qf_slice word)
+{
+	for (int by = QF_LOG_BY_LINE; by <= QF_LOG_BY_NOTHING; by++) {
+		const char *name = qf_log_by_name((enum qf_log_by)by);
+
+		if (word.n == strlen(name) && memcmp(word.p, name, word.n) == 0)
+			return (enum qf_log_by)by;
+	}
+	return QF_LOG_BY_NOTHING;
+}
+
+static enum qf_log_by
+worse(enum qf_log_by a, enum qf_log_by b)
+{
+	return a > b ? a : b;
+}
+
+/* The row of a file that begins with the same bytes. */
+static enum qf_code
+find_known(struct log_run *run, struct log_file *file, struct qf_err *err)
+{
+	struct store_statement *s;
+	bool row;
+	enum qf_code code;
+
+	if (!file->regular || file->nbytes == 0)
+		return QF_OK;
+	code = store_prepare(run->store,
+			     "SELECT id, head, head_size, offset, lines, events, foreign_lines,"
+			     " unparsed, first, last, saw, zone, zone_by, year_by FROM log_files"
+			     " WHERE head_size <= ?1 AND head_size > 0 ORDER BY offset DESC",
+			     &s, err);
+	if (code != QF_OK)
+		return code;
+	store_bind_int(s, 1, (int64_t)file->nbytes);
+	while ((code = store_step(s, &row, err)) == QF_OK && row) {
+		uint8_t digest[SHA256_DIGEST_SIZE];
+		struct qf_slice head = store_text(s, 1);
+
+		hash_head(file, (size_t)store_int(s, 2), digest);
+		if (head.n != sizeof(digest) || memcmp(head.p, digest, sizeof(digest)) != 0)
+			continue;
+		file->id = store_int(s, 0);
+		file->head_size = (size_t)store_int(s, 2);
+		file->offset = store_int(s, 3);
+		file->lines = store_int(s, 4);
+		file->events = store_int(s, 5);
+		file->foreign = store_int(s, 6);
+		file->unparsed = store_int(s, 7);
+		file->first = store_time(s, 8);
+		file->last = store_time(s, 9);
+		file->saw = (unsigned)store_int(s, 10);
+		file->zone = (int)store_int(s, 11);
+		file->zone_by = by_of(store_text(s, 12));
+		file->year_by = by_of(store_text(s, 13));
+		break;
+	}
+	store_finalize(s);
+	return code;
+}
+
+/* ------------------------------------------------------------------ rows */
+
+static int64_t
+earlier(int64_t a, int64_t b)
+{
+	return a == QF_TIME_NONE || (b != QF_TIME_NONE && b < a) ? b : a;
+}
+
+static int64_t
+later(int64_t a, int64_t b)
+{
+	return a == QF_TIME_NONE || (b != QF_TIME_NONE && b > a) ? b : a;
+}
+
+/* The file as it stands after what was read so far. offset and lines: where the next run goes on.
+ */
+static enum qf_code
+file_row(struct log_run *run, struct log_file *file, const struct qf_log_stats *stats,
+	 uint64_t offset, uint64_t lines, int64_t new_events, struct qf_err *err)
+{
+	struct store_statement *s;
+	struct qf_log_level level;
+	unsigned saw = file->saw | stats->saw;
+	char *absolute = file->id ? NULL : realpath(file->path, NULL);
+	enum qf_code code = store_cached(
+		run->store,
+		file->id ? "UPDATE log_files SET offset = ?2, lines = ?3, events = ?4, "
+			   "foreign_lines = ?5,"
+			   " unparsed = ?6, first = ?7, last = ?8, saw = ?9, level_low = ?10,"
+			   " level_high = ?11, year_by = ?12, zone_by = ?13, zone = ?14, read_at = "
+			   "?15,"
+			   " head = ?16, head_size = ?17 WHERE id = ?1"
+			 : "INSERT INTO log_files (path, offset, lines, events, foreign_lines, "
+			   "unparsed,"
+			   " first, last, saw, level_low, level_high, year_by, zone_by, zone, "
+			   "read_at,"
+			   " head, head_size) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
+			   "?11, ?12,"
+			   " ?13, ?14, ?15, ?16, ?17)",
+		&s, err);
+
+	if (code != QF_OK) {
+		free(absolute);
+		return code;
+	}
+	qf_log_level(saw, &level);
+	if (file->id)
+		store_bind_int(s, 1, file->id);
+	else
+		store_bind_string(s, 1, absolute ? absolute : file->path);
+	store_bind_int(s, 2, (int64_t)offset);
+	store_bind_int(s, 3, (int64_t)lines);
+	store_bind_int(s, 4, file->events + new_events);
+	store_bind_int(s, 5, file->foreign + (int64_t)stats->foreign);
+	store_bind_int(s, 6, file->unparsed + (int64_t)stats->unparsed);
+	store_bind_time(s, 7, earlier(file->first, stats->first));
+	store_bind_time(s, 8, later(file->last, stats->last));
+	store_bind_int(s, 9, saw);
+	store_bind_int(s, 10, level.low);
+	store_bind_int(s, 11, level.high);
+	store_bind_string(s, 12, qf_log_by_name(worse(file->year_by, stats->year_by)));
+	store_bind_string(s, 13, qf_log_by_name(worse(file->zone_by, stats->zone_by)));
+	store_bind_int(s, 14, stats->zone);
+	store_bind_int(s, 15, run->now);
+	store_bind_blob(s, 16, file->head, sizeof(file->head));
+	store_bind_int(s, 17, (int64_t)file->head_size);
+	code = store_run(s, err);
+	if (code == QF_OK && !file->id)
+		file->id = store_last_id(run->store);
+	free(absolute);
+	return code;
+}
+
+/* ------------------------------------------------------------------ one file */
+
+static enum qf_code
+commit_so_far(struct log_run *run, struct log_file *file, const struct qf_log *log,
+	      const struct qf_log_event *event, int64_t new_events, struct qf_err *err)
+{
+	struct qf_log_stats stats;
+	enum qf_code code;
+
+	run->pending = 0;
+	/* The line in hand is stored, and would only be found known. */
+	qf_log_stats(log, &stats);
+	code = file_row(run, file, &stats, event->offset, event->line - 1, new_events, err);
+	if (code == QF_OK)
+		code = store_commit(run->store, err);
+	return code == QF_OK ? store_begin(run->store, err) : code;
+}
+
+static void
+sum_up(struct log_run *run, const struct log_file *file, const struct qf_log_stats *stats,
+       uint64_t lines, uint64_t new_events, uint64_t known)
+{
+	run->files++;
+	run->lines += lines;
+	run->events += new_events;
+	run->known += known + (uint64_t)file->lines;
+	run->unparsed += stats->unparsed;
+	run->foreign += stats->foreign;
+	run->pieces += stats->pieces;
+	run->saw |= file->saw | stats->saw;
+	run->first = earlier(run->first, earlier(file->first, stats->first));
+	run->last = later(run->last, later(file->last, stats->last));
+	run->year_by = worse(run->year_by, worse(file->year_by, stats->year_by));
+	run->zone_by = worse(run->zone_by, worse(file->zone_by, stats->zone_by));
+	run->zone = stats->zone;
+}
+
+/* All events of a log that is open. */
+static enum qf_code
+read_events(struct log_run *run, struct log_file *file, struct qf_log *log, uint64_t *new_events,
+	    uint64_t *known, struct qf_err *err)
+{
+	const struct qf_log_event *event;
+	enum qf_code code;
+	bool is_new;
+
+	while ((code = qf_log_next(log, &event, err)) == QF_OK && event) {
+		if (!run->store) {
+			++*new_events;
+			continue;
+		}
+		code = audit_store_event(run->store, &run->keys, file->id, event, &is_new, err);
+		if (code != QF_OK)
+			break;
+		*new_events += is_new;
+		*known += !is_new;
+		if (++run->pending >= BATCH)
+			code = commit_so_far(run, file, log, event, (int64_t)*new_events, err);
+		if (code != QF_OK)
+			break;
+	}
+	return code;
+}
+
+static enum qf_code
+read_file(struct log_run *run, const char *path, struct qf_err *err)
+{
+	struct log_file file = {.path = path, .first = QF_TIME_NONE, .last = QF_TIME_NONE};
+	struct qf_log_options options = run->options;
+	struct qf_log_stats stats;
+	struct qf_log *log = NULL;
+	uint64_t new_events = 0, known = 0, lines, offset;
+	struct qf_err damage = {0};
+	enum qf_code code = QF_OK;
+
+	read_head(&file, run->now);
+	if (run->store)
+		code = find_known(run, &file, err);
+	if (code != QF_OK)
+		return code;
+	if (file.id) {
+		options.offset = (uint64_t)file.offset;
+		options.lines = (uint64_t)file.lines;
+		options.last = file.last;
+		if (!options.have_zone && file.zone_by == QF_LOG_BY_IDS) {
+			options.zone = file.zone;
+			options.have_zone = true;
+		}
+	}
+	options.growing = run->store && file.regular && !file.settled;
+	code = qf_log_open(path, &options, &log, err);
+	if (code == QF_E_CHANGED) {
+		/* It was cut since: all of it again, line by line. */
+		file = (struct log_file){.path = path, .first = QF_TIME_NONE, .last = QF_TIME_NONE};
+		read_head(&file, run->now);
+		code = qf_log_open(path, &run->options, &log, err);
+	}
+	if (code != QF_OK)
+		return code;
+	audit_log_keys_clear(&run->keys);
+	/* The row first, for the events to refer to; nothing new, nothing written. */
+	qf_log_stats(log, &stats);
+	if (run->store && !file.id)
+		code = file_row(run, &file, &stats, 0, 0, 0, err);
+	if (code == QF_OK)
+		code = read_events(run, &file, log, &new_events, &known, err);
+	if (code == QF_E_DATA) {
+		damage = *err;
+		code = QF_OK;
+	}
+	qf_log_stats(log, &stats);
+	offset = stats.offset;
+	lines = stats.lines;
+	if (code == QF_OK && lines > (uint64_t)file.lines && stats.events + stats.foreign == 0 &&
+	    file.events + file.foreign == 0) {
+		*err = (struct qf_err){.code = QF_E_DATA};
+		snprintf(err->what, sizeof(err->what), "%s", path);
+		snprintf(err->why, sizeof(err->why),
+			 "is no mail log: none of its %llu %s is one of syslog",
+			 (unsigned long long)lines, lines == 1 ? "line" : "lines");
+		code = QF_E_DATA;
+	}
+	if (code == QF_OK && run->store && offset != (uint64_t)file.offset) {
+		/* A file that was shorter than its head is known by more of it from now on. */
+		if (file.head_size < file.nbytes) {
+			file.head_size = file.nbytes;
+			hash_head(&file, file.head_size, file.head);
+		}
+		code = file_row(run, &file, &stats, offset, lines, (int64_t)new_events, err);
+	}
+	if (code == QF_OK) {
+		sum_up(run, &file, &stats, lines, new_events, known);
+		if (damage.code || (stats.cut && !file.regular)) {
+			run->incomplete |= damage.code != QF_OK;
+			if (damage.code)
+				say_failure(&damage);
+			else
+				say_note("%s: ends within a line", path);
+		} else if (stats.cut) {
+			say_note(
+				"%s: %s", path,
+				options.growing
+					? "its last line is still being written, and left for next "
+					  "time"
+					: "ends within a line, or its compressed data do");
+		}
+	}
+	qf_log_free(log);
+	return code;
+}
+
+/* ------------------------------------------------------------------ what it came to */
+
+static void
+put_json(const struct log_run *run, const struct qf_log_level *level)
+{
+	struct qf_buf out = {0};
+	struct qf_json json = {.out = &out};
+	const struct {
+		const char *key;
+		uint64_t value;
+	} counts[] = {{"files", run->files},	   {"lines", run->lines}, {"events", run->events},
+		      {"unparsed", run->unparsed}, {"known", run->known}, {"foreign", run->foreign},
+		      {"pieces", run->pieces}};
+
+	qf_json_open(&json, '{');
+	qf_json_key(&json, "schema");
+	qf_json_string(&json, "qf.audit.log/1");
+	for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++) {
+		qf_json_key(&json, counts[i].key);
+		qf_json_int(&json, (int64_t)counts[i].value);
+	}
+	qf_json_key(&json, "level");
+	qf_json_open(&json, '[');
+	qf_json_int(&json, level->low);
+	qf_json_int(&json, level->high);
+	qf_json_close(&json, ']');
+	qf_json_key(&json, "cannot_prove");
+	qf_json_open(&json, '[');
+	for (unsigned i = 0; i < QF_LOG_PROOF_COUNT; i++)
+		if (level->cannot_prove & 1u << i)
+			qf_json_string(&json, qf_log_proof_name((enum qf_log_proof)i));
+	qf_json_close(&json, ']');
+	qf_json_key(&json, "first");
+	qf_json_time(&json, run->first);
+	qf_json_key(&json, "last");
+	qf_json_time(&json, run->last);
+	qf_json_key(&json, "year_by");
+	qf_json_string(&json, qf_log_by_name(run->year_by));
+	qf_json_key(&json, "zone_by");
+	qf_json_string(&json, qf_log_by_name(run->zone_by));
+	qf_json_key(&json, "zone");
+	qf_json_int(&json, run->zone);
+	qf_json_close(&json, '}');
+	qf_buf_addc(&out, '\n');
+	out_add_buf(&out);
+	qf_buf_release(&out);
+}
+
+static void
+put_text(const struct log_run *run, const struct qf_log_level *level)
+{
+	struct qf_buf out = {0};
+	char first[QF_TIME_TEXT] = "-", last[QF_TIME_TEXT] = "-";
+	const char *comma = "";
+
+	if (run->first != QF_TIME_NONE)
+		qf_time_format(run->first, first);
+	if (run->last != QF_TIME_NONE)
+		qf_time_format(run->last, last);
+	qf_buf_addf(
+		&out,
+		"%llu %s, %llu lines: %llu %s, %llu known, %llu of other programs, %llu unparsed\n",
+		(unsigned long long)run->files, run->files == 1 ? "file" : "files",
+		(unsigned long long)run->lines, (unsigned long long)run->events,
+		run->store ? "new events" : "events", (unsigned long long)run->known,
+		(unsigned long long)run->foreign, (unsigned long long)run->unparsed);
+	qf_buf_addf(&out, "from %s to %s (year from %s, zone from %s)\n", first, last,
+		    qf_log_by_name(run->year_by), qf_log_by_name(run->zone_by));
+	qf_buf_addf(&out, "written at LogLevel %d", level->low);
+	if (level->high != level->low)
+		qf_buf_addf(&out, " to %d", level->high);
+	qf_buf_adds(&out, ", as it seems");
+	if (level->cannot_prove)
+		qf_buf_adds(&out, "; its silence proves nothing about: ");
+	for (unsigned i = 0; i < QF_LOG_PROOF_COUNT; i++) {
+		if (!(level->cannot_prove & 1u << i))
+			continue;
+		qf_buf_addf(&out, "%s%s", comma, qf_log_proof_name((enum qf_log_proof)i));
+		comma = ", ";
+	}
+	qf_buf_addc(&out, '\n');
+	out_add_buf(&out);
+	qf_buf_release(&out);
+}
+
+/* "+01:00", "-0330", "Z" */
+static bool
+parse_zone(const char *text, int *zone)
+{
+	int hours, minutes = 0, n = 0;
+
+	if (strcmp(text, "Z") == 0 || strcmp(text, "UTC") == 0) {
+		*zone = 0;
+		return true;
+	}
+	if ((text[0] != '+' && text[0] != '-') ||
+	    (sscanf(text + 1, "%2d:%2d%n", &hours, &minutes, &n) != 2 &&
+	     sscanf(text + 1, "%2d%2d%n", &hours, &minutes, &n) != 2) ||
+	    text[1 + n] || hours < 0 || hours > 14 || minutes < 0 || minutes > 59)
+		return false;
+	*zone = (hours * 3600 + minutes * 60) * (text[0] == '-' ? -1 : 1);
+	return true;
+}
+
+int
+audit_log(char **operands, size_t n)
+{
+	struct log_run run = {.first = QF_TIME_NONE, .last = QF_TIME_NONE, .now = time(NULL)};
+	struct qf_log_level level;
+	struct qf_err err;
+	enum qf_code code = QF_OK;
+	int status = STATUS_OK;
+
+	if (!n) {
+		say_error("which log? give one file or more, or - for standard input");
+		return STATUS_USAGE;
+	}
+	run.options = (struct qf_log_options){.reference = QF_TIME_NONE,
+					      .last = QF_TIME_NONE,
+					      .year = (int)audit_given.year,
+					      .cancel = signals_flag()};
+	if (audit_given.zone && !parse_zone(audit_given.zone, &run.options.zone)) {
+		say_error("--zone: %s: not of the form +01:00", audit_given.zone);
+		return STATUS_USAGE;
+	}
+	run.options.have_zone = audit_given.zone != NULL;
+	if (!audit_given.dry_run) {
+		/* A database is not made for logs that cannot be read. */
+		for (size_t i = 0; i < n && !status; i++)
+			if (strcmp(operands[i], "-") && access(operands[i], R_OK) != 0) {
+				say_error("%s: %s", operands[i], strerror(errno));
+				status = errno == ENOENT ? STATUS_NO_INPUT : STATUS_DENIED;
+			}
+		if (!status)
+			status = audit_open(STORE_CREATE, &run.store);
+		if (!status && (code = store_begin(run.store, &err)) != QF_OK)
+			status = say_failure(&err);
+	}
+	for (size_t i = 0; i < n && !status; i++) {
+		code = read_file(&run, operands[i], &err);
+		if (code != QF_OK)
+			status = say_failure(&err);
+	}
+	if (!status && run.store && (code = store_commit(run.store, &err)) != QF_OK)
+		status = say_failure(&err);
+	if (run.store && status)
+		store_rollback(run.store);
+	if (!status) {
+		qf_log_level(run.saw, &level);
+		if (audit_given.format == AUDIT_JSON)
+			put_json(&run, &level);
+		else
+			put_text(&run, &level);
+		status = run.incomplete ? STATUS_INCOMPLETE : STATUS_OK;
+	}
+	audit_log_keys_release(&run.keys);
+	store_close(run.store);
+	return out_finish(status);
+}

@@ -1,0 +1,23 @@
+/*
+ * audit_log - events of the mail log as rows.
+ */
+#ifndef QF_TOOLS_AUDIT_LOG_H
+#define QF_TOOLS_AUDIT_LOG_H
+
+#include "audit.h"
+
+/* Keys seen within one second of a file, so that lines that are alike are counted. */
+struct audit_log_keys {
+	uint64_t *slots; /* halves of keys; 0: free */
+	uint32_t *counts;
+	size_t n, room;
+	int64_t time;
+};
+void audit_log_keys_clear(struct audit_log_keys *keys);
+void audit_log_keys_release(struct audit_log_keys *keys);
+
+/* Store an event of a file. *is_new false: it is there, from this file or another one. */
+enum qf_code audit_store_event(struct store *store, struct audit_log_keys *keys, int64_t file,
+			       const struct qf_log_event *event, bool *is_new, struct qf_err *err);
+
+#endif
