@@ -29,6 +29,7 @@ struct qf_log_input {
 	bool ended, cut;
 #ifdef QF_WITH_ARCHIVE
 	struct archive *archive; /* NULL: not compressed */
+	struct qf_slice block;   /* of it: decompressed, not yet taken */
 	char *raw;		 /* its input */
 	size_t first;		 /* bytes in raw that were read to find out what it is */
 	int failed;		 /* errno of reading the file */
@@ -151,10 +152,26 @@ read_some(struct qf_log_input *input, char *to, size_t room, size_t *n, struct q
 	ssize_t got;
 
 #ifdef QF_WITH_ARCHIVE
+	/* By blocks: archive_read_data() forgets what it has where the end is missing. */
 	if (input->archive) {
-		got = archive_read_data(input->archive, to, room);
-		*n = got > 0 ? (size_t)got : 0;
-		return got < 0 ? damaged(input, err) : QF_OK;
+		while (input->block.n == 0) {
+			const void *block;
+			size_t size;
+			int64_t offset;
+			int result = archive_read_data_block(input->archive, &block, &size, &offset);
+
+			*n = 0;
+			if (result == ARCHIVE_EOF)
+				return QF_OK;
+			if (result < ARCHIVE_WARN)
+				return damaged(input, err);
+			input->block = (struct qf_slice){block, size};
+		}
+		*n = input->block.n < room ? input->block.n : room;
+		memcpy(to, input->block.p, *n);
+		input->block.p += *n;
+		input->block.n -= *n;
+		return QF_OK;
 	}
 #endif
 	got = qf_io_read(&input->io, input->fd, to, room);
