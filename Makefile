@@ -7,7 +7,8 @@
 #	make test-NAME            the unit tests of one module
 #	make bench fuzz stress demo docs install uninstall format-check clean
 #
-# CC=, CFLAGS=, LDFLAGS=, WERROR=1, V=1, WITHOUT_GMIME=1, WITHOUT_LIBARCHIVE=1, BUILD=DIR; for install DESTDIR=, PREFIX=.
+# CC=, CFLAGS=, LDFLAGS=, WERROR=1, V=1, WITHOUT_GMIME=1, WITHOUT_LIBARCHIVE=1, WITHOUT_CURL=1, BUILD=DIR;
+# for install DESTDIR=, PREFIX=.
 
 MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
@@ -64,13 +65,14 @@ HAVE_QF := $(wildcard tools/main.c)
 # A package is asked for when a source or header includes its header, so that nothing is linked, or needed,
 # that is not used. HEADER-PATTERN:PACKAGE
 HEADERS_OF := pcre2.h:libpcre2-8 utf8proc.h:libutf8proc nettle/%:nettle jansson.h:jansson \
-	sqlite3.h:sqlite3 curses.h:ncursesw gmime/%:gmime-3.0 archive.h:libarchive
-OPTIONAL := gmime-3.0 libarchive
+	sqlite3.h:sqlite3 curses.h:ncursesw gmime/%:gmime-3.0 archive.h:libarchive \
+	curl/%:libcurl
+OPTIONAL := gmime-3.0 libarchive libcurl
 
 includes_of = $(if $(1),$(shell sed -n 's/^[[:space:]]*\#[[:space:]]*include[[:space:]]*<\([^>]*\)>.*/\1/p' $(1)))
 packages_of = $(foreach h,$(HEADERS_OF),$(if $(filter $(firstword $(subst :, ,$(h))),$(1)),$(lastword $(subst :, ,$(h)))))
 have_package = $(shell $(PKG_CONFIG) --exists $(1) 2>/dev/null && echo yes)
-without = $(if $(filter gmime-3.0,$(1)),$(WITHOUT_GMIME))$(if $(filter libarchive,$(1)),$(WITHOUT_LIBARCHIVE))
+without = $(if $(filter gmime-3.0,$(1)),$(WITHOUT_GMIME))$(if $(filter libarchive,$(1)),$(WITHOUT_LIBARCHIVE))$(if $(filter libcurl,$(1)),$(WITHOUT_CURL))
 
 LIB_WANTED := $(call packages_of,$(call includes_of,$(LIB_SRC) $(wildcard libqf/*.h)))
 QF_WANTED := $(sort $(LIB_WANTED) $(call packages_of,$(call includes_of,$(TOOL_SRC) $(wildcard tools/*.h tui/*.h))))
@@ -83,7 +85,8 @@ PKG_CFLAGS := $(if $(QF_PKGS),$(shell $(PKG_CONFIG) --cflags $(QF_PKGS)))
 LIB_LIBS := $(if $(LIB_PKGS),$(shell $(PKG_CONFIG) --libs $(LIB_PKGS)))
 QF_LIBS := $(if $(QF_PKGS),$(shell $(PKG_CONFIG) --libs $(QF_PKGS)))
 DEFINES := $(if $(filter gmime-3.0,$(QF_PKGS)),-DQF_WITH_GMIME) \
-	$(if $(filter libarchive,$(QF_PKGS)),-DQF_WITH_ARCHIVE)
+	$(if $(filter libarchive,$(QF_PKGS)),-DQF_WITH_ARCHIVE) \
+	$(if $(filter libcurl,$(QF_PKGS)),-DQF_WITH_CURL)
 
 # ---------------------------------------------------------------- flags
 
@@ -175,7 +178,7 @@ $(B)/qf: $(TOOL_OBJ) $(B)/libqf.a $(B)/qf.list
 # ---------------------------------------------------------------- one static executable
 
 # Objects of their own: what cannot be linked statically is left out of them.
-STATIC_PKGS := $(filter-out gmime-3.0 libarchive,$(QF_PKGS))
+STATIC_PKGS := $(filter-out gmime-3.0 libarchive libcurl,$(QF_PKGS))
 STATIC_OBJ := $(B)/obj-static
 STATIC_FLAGS := $(BASE_FLAGS) $(CPPFLAGS) -DQF_STATIC \
 	$(if $(STATIC_PKGS),$(shell $(PKG_CONFIG) --cflags $(STATIC_PKGS)))

@@ -6,8 +6,12 @@
 #include <string.h>
 
 #include "commands.h"
+#include "every.h"
 #include "orphans_report.h"
+#include "orphans_since.h"
 #include "out.h"
+#include "ping.h"
+#include "save.h"
 #include "say.h"
 #include "signals.h"
 #include "source.h"
@@ -23,6 +27,8 @@ static struct {
 	int64_t grace;
 	bool deep;
 	unsigned warn, crit;
+	const char *since, *output, *ping;
+	int64_t every;
 } given = {.grace = GRACE};
 
 const struct opt orphans_options[] = {
@@ -36,6 +42,14 @@ const struct opt orphans_options[] = {
 	{OPT_NUMBER, "warn", 0, &given.warn, "N", "nagios: so many findings warn (default 1)", NULL},
 	{OPT_NUMBER, "crit", 0, &given.crit, "N",
 	 "nagios: so many findings are critical (default: any hazard is)", NULL},
+	{OPT_STRING, "since", 0, &given.since, "FILE",
+	 "report only what is new since the last run with this file, which is written", NULL},
+	{OPT_STRING, "output", 0, &given.output, "FILE",
+	 "the report there, whole or not at all, and nothing on standard output", NULL},
+	EVERY_ROW(&given.every),
+	{OPT_STRING, "ping", 0, &given.ping, "URL",
+	 "tell a monitoring service: URL/start, then URL, or URL/fail when there is something to "
+	 "report", NULL},
 	SOURCE_BLOCK,
 	{.kind = OPT_END},
 };
@@ -45,7 +59,7 @@ const char orphans_description[] =
 	"harm it does and from when on. Says nothing, with status 0, when there are none. Files in\n"
 	"the making are left out: candidates are looked at twice, a second apart (60 s on a network\n"
 	"file system), and are told when nobody holds a lock and nothing changed for --grace.\n"
-	"Takes no lock and changes nothing.";
+	"Takes no lock and changes nothing in the queue.";
 
 /* Name what could not be read. */
 static bool
@@ -64,9 +78,95 @@ say_troubles(const struct qf_orphans *orphans)
 	return qf_orphans_total(orphans)->unreadable > 0;
 }
 
-/* One look. Returns an exit status. */
+/* What was told before is not told again. False, said, when memory is out. */
+static bool
+hide_told(const struct since *since, const struct qf_orphans *orphans, bool **hidden)
+{
+	size_t n = qf_orphans_n(orphans);
+
+	*hidden = calloc(n ? n : 1, sizeof(**hidden));
+	if (!*hidden) {
+		say_error("out of memory");
+		return false;
+	}
+	for (size_t i = 0; i < n; i++)
+		(*hidden)[i] = since_has(since, qf_orphans_get(orphans, i));
+	return true;
+}
+
+/* The report to where it is wanted. Returns status, or that of the failure, said. */
 static int
-look(struct source *source)
+deliver(const struct qf_buf *text, int status)
+{
+	struct qf_err err;
+
+	if (text->failed) {
+		say_error("out of memory");
+		return STATUS_OS;
+	}
+	if (given.output) {
+		if (save_file(given.output, text->p ? text->p : "", text->n, &err)) {
+			say_failure(&err);
+			return STATUS_CANNOT_CREATE;
+		}
+	} else if (!given.every) {
+		out_add_buf(text);
+		if (!out_flush())
+			return STATUS_IO;
+	}
+	return status;
+}
+
+static int
+status_of_report(const struct orphans_report *report)
+{
+	if (report->format == ORPHANS_NAGIOS)
+		return orphans_nagios(report);
+	if (report->incomplete)
+		return STATUS_INCOMPLETE;
+	return orphans_count(report, NULL) ? STATUS_FINDINGS : STATUS_OK;
+}
+
+/* Report what was found. */
+static int
+report_on(const struct source *source, const struct qf_orphans *orphans, struct qf_buf *text)
+{
+	bool terminal = term_is_tty() && !given.output && !given.every, *hidden = NULL;
+	struct since *since = given.since ? since_read(given.since) : NULL;
+	struct orphans_report report = {.source = source,
+					.orphans = orphans,
+					.format = (enum orphans_format)given.format,
+					.width = terminal ? term_columns() : 0,
+					.utf8 = term_utf8(),
+					.safe = terminal,
+					.verbose = say_verbosity() > 0,
+					.warn = given.warn,
+					.crit = given.crit};
+	struct qf_err err;
+	int status = STATUS_OK;
+
+	report.incomplete = say_troubles(orphans);
+	if (given.since && (!since || !hide_told(since, orphans, &hidden)))
+		status = STATUS_OS;
+	if (!status) {
+		report.hidden = hidden;
+		orphans_put(&report, text);
+		status = deliver(text, status_of_report(&report));
+		/* Only what was told is known: a report that got lost is made again. */
+		if (since && status <= 3 &&
+		    since_write(since, given.since, orphans, report.incomplete, &err)) {
+			say_failure(&err);
+			status = STATUS_CANNOT_CREATE;
+		}
+	}
+	free(hidden);
+	since_free(since);
+	return status;
+}
+
+/* One look. */
+static int
+look(struct source *source, struct qf_buf *text, struct qf_buf *total)
 {
 	const struct qf_orphans_options options = {
 		.deep = given.deep,
@@ -79,36 +179,40 @@ look(struct source *source)
 		.cf = source->cf,
 		.cancel = signals_flag(),
 	};
-	struct orphans_report report = {.source = source,
-					.format = (enum orphans_format)given.format,
-					.width = term_is_tty() ? term_columns() : 0,
-					.utf8 = term_utf8(),
-					.safe = term_is_tty(),
-					.verbose = say_verbosity() > 0,
-					.warn = given.warn,
-					.crit = given.crit};
 	struct qf_orphans *orphans = NULL;
-	struct qf_buf text = {0};
 	struct qf_err err;
 	int status;
 
-	if (qf_orphans_find(source->queue, &options, &orphans, &err)) {
-		if (signals_caught())
-			return STATUS_SIGNAL + signals_caught();
+	if (qf_orphans_find(source->queue, &options, &orphans, &err))
 		return say_failure(&err);
-	}
-	report.orphans = orphans;
-	report.incomplete = say_troubles(orphans);
-	orphans_put(&report, &text);
-	out_add_buf(&text);
-	if (given.format == ORPHANS_NAGIOS)
-		status = orphans_nagios(&report);
-	else if (report.incomplete)
-		status = STATUS_INCOMPLETE;
-	else
-		status = orphans_count(&report, NULL) ? STATUS_FINDINGS : STATUS_OK;
-	qf_buf_release(&text);
+	status = report_on(source, orphans, text);
+	orphans_put_total(orphans, total);
 	qf_orphans_free(orphans);
+	return status;
+}
+
+/* A look with all that goes with it. Returns an exit status. */
+static int
+do_round(void *ctx, struct qf_buf *total)
+{
+	struct source source = {0};
+	struct qf_buf text = {0};
+	int status;
+
+	(void)ctx;
+	ping_send(given.ping, PING_START, NULL);
+	status = source_open(&source);
+	if (!status)
+		status = look(&source, &text, total);
+	source_close(&source);
+	if (signals_caught()) {
+		qf_buf_release(&text);
+		return STATUS_SIGNAL + signals_caught();
+	}
+	if (!text.n && status && say_last())
+		qf_buf_adds(&text, say_last());
+	ping_send(given.ping, status ? PING_FAILURE : PING_SUCCESS, &text);
+	qf_buf_release(&text);
 	return status;
 }
 
@@ -116,7 +220,7 @@ look(struct source *source)
 static int
 nagios_failure(int status)
 {
-	if (given.format != ORPHANS_NAGIOS || status <= 3)
+	if (given.format != ORPHANS_NAGIOS || given.every || status <= 3)
 		return status;
 	out_adds("QF ORPHANS UNKNOWN - the queue could not be looked at\n");
 	return 3;
@@ -125,16 +229,16 @@ nagios_failure(int status)
 int
 orphans_run(char **operands, size_t n)
 {
-	struct source source = {0};
+	struct qf_buf total = {0};
 	int status;
 
 	if (n) {
 		say_error("%s: no operands here; -Q names a queue", operands[0]);
-		return nagios_failure(STATUS_USAGE);
+		return out_finish(nagios_failure(STATUS_USAGE));
 	}
-	status = source_open(&source);
-	if (!status)
-		status = look(&source);
-	source_close(&source);
+	if (given.every)
+		return every_run("orphans", given.every, do_round, NULL);
+	status = do_round(NULL, &total);
+	qf_buf_release(&total);
 	return out_finish(nagios_failure(status));
 }

@@ -14,6 +14,8 @@
 
 static const char *command;
 static int level;
+static bool unlike_log;
+static char last[1024];
 
 void
 say_command(const char *name)
@@ -33,6 +35,33 @@ say_verbosity(void)
 	return level;
 }
 
+void
+say_unlike_log(bool wanted)
+{
+	unlike_log = wanted;
+}
+
+const char *
+say_last(void)
+{
+	return last[0] ? last : NULL;
+}
+
+void
+say_forget(void)
+{
+	last[0] = '\0';
+}
+
+void
+say_mask(char *bytes, size_t n)
+{
+	for (size_t i = 4; i < n; i++)
+		if (bytes[i] == '=' && (memcmp(bytes + i - 4, "stat", 4) == 0 ||
+					memcmp(bytes + i - 3, "dsn", 3) == 0))
+			bytes[i] = ':';
+}
+
 static void
 say(const char *format, va_list args)
 {
@@ -49,6 +78,8 @@ say(const char *format, va_list args)
 	if (n >= 0)
 		qf_escape_terminal(&line, (struct qf_slice){text, (size_t)n}, term_utf8());
 	qf_buf_addc(&line, '\n');
+	if (unlike_log && line.p)
+		say_mask(line.p, line.n);
 	fflush(stdout);
 	if (!line.failed)
 		fwrite(line.p, 1, line.n, stderr);
@@ -61,6 +92,9 @@ say_error(const char *format, ...)
 {
 	va_list args;
 
+	va_start(args, format);
+	vsnprintf(last, sizeof(last), format, args);
+	va_end(args);
 	va_start(args, format);
 	say(format, args);
 	va_end(args);

@@ -21,4 +21,13 @@ void say_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Told with -v. */
 void say_detail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* The last error told since say_forget(), without "qf: COMMAND: "; NULL for none. */
+const char *say_last(void);
+void say_forget(void);
+/* For programs whose output ends in the log of a mail server: nothing that is told looks like what
+   alarms search there ("stat=Deferred", "dsn=5"). */
+void say_unlike_log(bool wanted);
+/* The same done to bytes in place. */
+void say_mask(char *bytes, size_t n);
+
 #endif
