@@ -106,7 +106,7 @@ first_look(void *ctx, struct qf_io *io, size_t i)
 	struct qf_seen *seen = &orphans->seen[i];
 	const struct qf_pair_file *file = &pairs->files[seen->file];
 
-	seen->there = qf_io_stat(io, pairs->places[file->place].fd, qf_pair_name(pairs, file),
+	seen->there = qf_io_stat(io, pairs->places[file->place].fd, file->name,
 				 &seen->st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
@@ -125,9 +125,9 @@ compare_links(const void *a, const void *b)
 }
 
 static bool
-is_proper_id(const struct qf_pairs *pairs, const struct qf_pair_file *file)
+is_proper_id(const struct qf_pair_file *file)
 {
-	struct qf_slice id = {qf_pair_name(pairs, file) + 2, (size_t)file->n - 2};
+	struct qf_slice id = {file->name + 2, (size_t)file->n - 2};
 	struct qf_id decoded;
 
 	return qf_id_decode(id, QF_TIME_NONE, &decoded);
@@ -141,8 +141,7 @@ join_links(struct qf_orphans *orphans, size_t first, size_t n)
 	size_t leader = first;
 
 	for (size_t i = first; i < first + n; i++)
-		if (is_proper_id(pairs,
-				 &pairs->files[orphans->seen[orphans->links[i].seen].file])) {
+		if (is_proper_id(&pairs->files[orphans->seen[orphans->links[i].seen].file])) {
 			leader = i;
 			break;
 		}

@@ -493,8 +493,7 @@ qf_orphan_set(struct qf_orphans *orphans, struct qf_io *io, const struct qf_cand
 			     .io = io,
 			     .n = candidate->n,
 			     .members = calloc(candidate->n, sizeof(*set.members)),
-			     .id = qf_pair_name(orphans->pairs,
-						&orphans->pairs->files[candidate->head]) + 2};
+			     .id = orphans->pairs->files[candidate->head].name + 2};
 
 	set.tell.files = calloc(candidate->n, sizeof(*set.tell.files));
 	for (size_t i = 0; set.members && i < set.n; i++) {
@@ -502,7 +501,7 @@ qf_orphan_set(struct qf_orphans *orphans, struct qf_io *io, const struct qf_cand
 
 		member->seen = &orphans->seen[candidate->first + i];
 		member->file = &orphans->pairs->files[member->seen->file];
-		member->name = qf_pair_name(orphans->pairs, member->file);
+		member->name = member->file->name;
 	}
 	if (set.members && set.tell.files) {
 		qf_set_look(&set);

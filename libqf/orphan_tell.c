@@ -35,7 +35,7 @@ copy_file(struct qf_orphans *orphans, const struct qf_pair_file *file, const str
 	  struct qf_orphan_file *out)
 {
 	const struct qf_pair_place *place = &orphans->pairs->places[file->place];
-	const char *name = qf_pair_name(orphans->pairs, file);
+	const char *name = file->name;
 
 	*out = (struct qf_orphan_file){
 		.path = qf_orphan_text(orphans, "%s%s/%s",

@@ -105,33 +105,32 @@ hash_of(const char *id, size_t n)
 		word = 0;
 		memcpy(&word, id, n < 8 ? n : 8);
 		hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
-		hash ^= hash >> 32;
+		hash ^= hash >> 29;
 	}
-	return hash;
+	return hash * UINT64_C(0x9e3779b97f4a7c15);
 }
 
 /* The slot of the table where the id is, or would be. */
-static size_t
-slot_of(const struct qf_pairs *pairs, const char *id, size_t n)
+static struct qf_pair_slot *
+slot_of(const struct qf_pairs *pairs, const char *id, size_t n, uint64_t hash)
 {
-	size_t slot = hash_of(id, n) & (pairs->table_cap - 1);
+	size_t mask = pairs->table_cap - 1, at = (hash ^ hash >> 32) & mask;
 
-	for (; pairs->table[slot] != QF_PAIR_NONE; slot = (slot + 1) & (pairs->table_cap - 1)) {
-		const struct qf_pair_file *file = &pairs->files[pairs->table[slot]];
+	for (; pairs->table[at].head != QF_PAIR_NONE; at = (at + 1) & mask) {
+		const struct qf_pair_file *file = &pairs->files[pairs->table[at].head];
 
-		if ((size_t)file->n - 2 == n &&
-		    memcmp(pairs->names + file->name + 2, id, n) == 0)
+		if (pairs->table[at].tag == hash >> 32 && (size_t)file->n - 2 == n &&
+		    memcmp(file->name + 2, id, n) == 0)
 			break;
 	}
-	return slot;
+	return &pairs->table[at];
 }
 
 static bool
 grow_table(struct qf_pairs *pairs)
 {
-	uint32_t *old = pairs->table;
+	struct qf_pair_slot *old = pairs->table, *table;
 	size_t cap = pairs->table_cap, more = cap ? cap * 2 : 1024;
-	uint32_t *table;
 
 	if (pairs->nsets * 4 < cap * 3)
 		return true;
@@ -142,11 +141,13 @@ grow_table(struct qf_pairs *pairs)
 	pairs->table = table;
 	pairs->table_cap = more;
 	for (size_t i = 0; i < cap; i++) {
-		const struct qf_pair_file *file = &pairs->files[old[i]];
+		const struct qf_pair_file *file = &pairs->files[old[i].head];
+		uint64_t hash;
 
-		if (old[i] != QF_PAIR_NONE)
-			table[slot_of(pairs, pairs->names + file->name + 2,
-				      (size_t)file->n - 2)] = old[i];
+		if (old[i].head == QF_PAIR_NONE)
+			continue;
+		hash = hash_of(file->name + 2, (size_t)file->n - 2);
+		*slot_of(pairs, file->name + 2, (size_t)file->n - 2, hash) = old[i];
 	}
 	free(old);
 	return true;
@@ -155,41 +156,40 @@ grow_table(struct qf_pairs *pairs)
 uint32_t
 qf_pair_find(const struct qf_pairs *pairs, const char *id, size_t n)
 {
-	return pairs->table_cap ? pairs->table[slot_of(pairs, id, n)] : QF_PAIR_NONE;
+	return pairs->table_cap ? slot_of(pairs, id, n, hash_of(id, n))->head : QF_PAIR_NONE;
 }
 
 static enum qf_code
 add_file(struct qf_pairs *pairs, size_t place, const struct qf_sys_entry *entry, size_t n,
 	 enum qf_kind kind, struct qf_err *err)
 {
-	uint32_t *head, index = (uint32_t)pairs->nfiles;
+	uint32_t index = (uint32_t)pairs->nfiles;
+	uint64_t hash = hash_of(entry->name + 2, n - 2);
+	struct qf_pair_slot *slot;
 	struct qf_pair_file *file;
 
-	if (pairs->nfiles >= QF_PAIR_NONE - 1 || pairs->names_n > UINT32_MAX - 256)
+	if (pairs->nfiles >= QF_PAIR_NONE - 1)
 		return qf_err_set(err, QF_E_LIMIT, "queue", "more files than can be counted");
 	if (!grow((void **)&pairs->files, &pairs->files_cap, pairs->nfiles + 1, sizeof(*file)) ||
-	    !grow((void **)&pairs->names, &pairs->names_cap, pairs->names_n + n + 1, 1) ||
 	    !grow_table(pairs))
 		return qf_err_nomem(err);
 	file = &pairs->files[index];
 	*file = (struct qf_pair_file){.inode = entry->inode,
-				      .name = (uint32_t)pairs->names_n,
 				      .next = QF_PAIR_NONE,
 				      .place = (uint16_t)place,
 				      .n = (uint8_t)n,
 				      .kind = (uint8_t)kind,
 				      .type = entry->type};
-	memcpy(pairs->names + file->name, entry->name, n + 1);
-	pairs->names_n += n + 1;
-	head = &pairs->table[slot_of(pairs, entry->name + 2, n - 2)];
-	if (*head == QF_PAIR_NONE) {
+	memcpy(file->name, entry->name, n + 1);
+	slot = slot_of(pairs, entry->name + 2, n - 2, hash);
+	if (slot->head == QF_PAIR_NONE) {
 		file->marks = QF_PAIR_HEAD;
-		*head = index;
+		*slot = (struct qf_pair_slot){index, (uint32_t)(hash >> 32)};
 		pairs->nsets++;
 	} else {
 		/* The head stays; order behind it does not matter. */
-		file->next = pairs->files[*head].next;
-		pairs->files[*head].next = index;
+		file->next = pairs->files[slot->head].next;
+		pairs->files[slot->head].next = index;
 	}
 	if (qf_kind_is_control(kind) && !(pairs->places[place].roles & (1u << QF_PART_CONTROL)))
 		file->marks |= QF_PAIR_STRAY;
@@ -348,7 +348,6 @@ qf_pair_free(struct qf_pairs *pairs)
 	free(pairs->places);
 	free(pairs->homes);
 	free(pairs->files);
-	free(pairs->names);
 	free(pairs->table);
 	free(pairs);
 }

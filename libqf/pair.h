@@ -3,7 +3,7 @@
  *
  * Whole messages are told from names, their types, and one stat of each control file; nothing is
  * opened for that. A data file is its control file's pair wherever in the queue it lies. What is
- * kept of a file is its name and 32 bytes.
+ * kept of a file are 40 bytes and its share of a table.
  */
 #ifndef QF_LIBQF_PAIR_H
 #define QF_LIBQF_PAIR_H
@@ -49,13 +49,13 @@ enum {
 
 struct qf_pair_file {
 	uint64_t inode;
-	uint32_t name;             /* offset of its text */
 	uint32_t next;             /* the next file of the same id */
 	uint16_t place;
 	uint16_t marks;            /* QF_PAIR_* */
 	uint8_t n;                 /* length of its name */
 	uint8_t kind;              /* enum qf_kind */
 	uint8_t type;              /* d_type */
+	char name[QF_NAME_MAX];    /* with its NUL: here, as it is what everything looks at */
 };
 
 struct qf_pair_options {
@@ -74,9 +74,8 @@ struct qf_pairs {
 	struct qf_pair_home { size_t part[3]; } *homes;
 	struct qf_pair_file *files;
 	size_t nfiles, files_cap;
-	char *names;
-	size_t names_n, names_cap;
-	uint32_t *table;           /* heads by hash of the id; QF_PAIR_NONE for none */
+	/* Heads by hash of the id; QF_PAIR_NONE for none. Its tag spares a look at the file. */
+	struct qf_pair_slot { uint32_t head, tag; } *table;
 	size_t table_cap, nsets;
 	/* Names that are nothing of sendmail's: counted, and kept when asked for. */
 	uint64_t ignored;
@@ -93,12 +92,6 @@ enum qf_code qf_pair_new(struct qf_queue *queue, const struct qf_pair_options *o
 			 bool (*foreign)(void *ctx, size_t place, const char *name), void *ctx,
 			 struct qf_pairs **out, struct qf_err *err);
 void qf_pair_free(struct qf_pairs *pairs);
-
-static inline const char *
-qf_pair_name(const struct qf_pairs *pairs, const struct qf_pair_file *file)
-{
-	return pairs->names + file->name;
-}
 
 /* Is the set that begins with this file a whole message and nothing else? */
 bool qf_pair_is_whole(const struct qf_pairs *pairs, const struct qf_pair_file *head);

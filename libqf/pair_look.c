@@ -51,6 +51,15 @@ work_on(void *arg)
 	return NULL;
 }
 
+static void *
+work_beside(void *arg)
+{
+	/* A table of descriptors of its own: looking up then needs no counting. Where it is refused
+	   all goes as well. */
+	unshare(CLONE_FILES);
+	return work_on(arg);
+}
+
 static size_t
 jobs_for(const struct qf_pairs *pairs, size_t n)
 {
@@ -80,7 +89,7 @@ qf_pair_each(struct qf_pairs *pairs, size_t n,
 
 	/* This thread is one of them; fewer than wanted do as well. */
 	while (started + 1 < jobs && n > BATCH * (started + 1) &&
-	       pthread_create(&threads[started], NULL, work_on, &each) == 0)
+	       pthread_create(&threads[started], NULL, work_beside, &each) == 0)
 		started++;
 	work_on(&each);
 	for (size_t i = 0; i < started; i++)
@@ -169,7 +178,7 @@ read_it(struct look *look, struct qf_io *io, struct qf_pair_file *file)
 	enum qf_code code = QF_E_NOMEM;
 
 	if (msg && loader.scratch)
-		code = qf_load(&loader, place->dir, qf_pair_name(pairs, file), file->n, DT_REG,
+		code = qf_load(&loader, place->dir, file->name, file->n, DT_REG,
 			       file->inode, msg, NULL);
 	if (code == QF_E_GONE) {
 		file->marks |= QF_PAIR_GONE;
@@ -203,7 +212,7 @@ look_at(void *ctx, struct qf_io *io, size_t i)
 		file->marks |= QF_PAIR_IRREGULAR;
 		return;
 	}
-	if (qf_io_stat(io, pairs->places[file->place].fd, qf_pair_name(pairs, file), &st,
+	if (qf_io_stat(io, pairs->places[file->place].fd, file->name, &st,
 		       AT_SYMLINK_NOFOLLOW) != 0) {
 		mark_failure(look, file);
 		return;
