@@ -8,6 +8,7 @@
  * orphan_tell.c  a finding in full
  * orphan_home.c  what lies under .qf/
  * orphan_seen.c  which directories were not looked at
+ * orphan_log.c   what mail logs say of the ids
  *
  * A new cause is a row of QF_CAUSES, its rules in orphan.c, and the place in orphan_set.c that
  * finds it.
@@ -85,6 +86,8 @@ struct qf_orphans {
 	size_t ncandidates, candidates_cap;
 	struct qf_seen *seen;
 	size_t nseen, seen_cap;
+	struct qf_logged **fates;   /* of candidates that logs say something of; NULL without logs */
+	struct qf_orphans_log log;
 	struct qf_link *links;
 	size_t nlinks, links_cap;
 	/* Inodes of data files with several links that belong to messages, sorted. */
@@ -114,6 +117,31 @@ void qf_orphan_set(struct qf_orphans *orphans, struct qf_io *io, const struct qf
 
 /* orphan_home.c: claims, leftovers; ids of changes that are under way. */
 enum qf_code qf_orphan_home(struct qf_orphans *orphans, struct qf_err *err);
+
+/* orphan_log.c: read the logs. */
+enum qf_code qf_orphan_log(struct qf_orphans *orphans, struct qf_err *err);
+
+/* What a log says of one id; everything lives in the arena of the result. */
+struct qf_logged {
+	bool accepted;            /* there is a from= line */
+	struct qf_slice sender;
+	int64_t nrcpts;           /* -1: not said */
+	struct qf_logged_rcpt {
+		struct qf_slice address;
+		bool closed;      /* delivered, returned, discarded: nothing is owed any more */
+		int64_t time;
+	} *rcpts;
+	size_t nrcpt, rcpts_cap;
+	bool ended;               /* done, discarded, or never accepted */
+	bool expired;             /* all that were left were returned */
+	bool branched;            /* recipients went to other ids, or came from aliases */
+	struct qf_evidence *evidence;
+	size_t nevidence, evidence_cap;
+};
+/* Is nobody owed anything: by the log alone, or (msg not NULL) of the recipients of a message. */
+bool qf_logged_is_finished(const struct qf_logged *fate, const struct qf_msg *msg);
+/* Are sender and all recipients known, and is one still owed? */
+bool qf_logged_has_envelope(const struct qf_logged *fate);
 
 /* orphan_seen.c: troubles and unseen. */
 enum qf_code qf_orphan_seen(struct qf_orphans *orphans, struct qf_err *err);

@@ -273,12 +273,12 @@ is_worth_waiting(const struct qf_orphans *orphans)
 }
 
 static enum qf_code
-pause_between(struct qf_orphans *orphans, struct qf_err *err)
+pause_between(struct qf_orphans *orphans, uint64_t begun, struct qf_err *err)
 {
 	const struct timespec piece = {.tv_nsec = 50000000};
 	const volatile int *cancel = orphans->options.cancel;
 	double seconds = pause_for(orphans);
-	uint64_t begun = qf_clock_ns(), end = begun + (uint64_t)(seconds * 1e9);
+	uint64_t end = begun + (uint64_t)(seconds * 1e9);
 
 	while (qf_clock_ns() < end && !(cancel && *cancel))
 		nanosleep(&piece, NULL);
@@ -365,6 +365,8 @@ name_foreign(struct qf_orphans *orphans)
 static enum qf_code
 look_twice(struct qf_orphans *orphans, struct qf_err *err)
 {
+	const struct qf_orphans_options *options = &orphans->options;
+	uint64_t begun;
 	enum qf_code code =
 		qf_pair_each(orphans->pairs, orphans->nseen, first_look, orphans, err);
 
@@ -372,8 +374,11 @@ look_twice(struct qf_orphans *orphans, struct qf_err *err)
 		code = find_links(orphans, err);
 	if (!code)
 		code = find_siblings(orphans, err);
+	begun = qf_clock_ns();
+	if (!code && options->nlogs && orphans->ncandidates)
+		code = qf_orphan_log(orphans, err);
 	if (!code && is_worth_waiting(orphans))
-		code = pause_between(orphans, err);
+		code = pause_between(orphans, begun, err);
 	/* Only now: a removal of ours that began meanwhile is seen by its folder. */
 	if (!code)
 		code = qf_orphan_home(orphans, err);
@@ -444,6 +449,7 @@ qf_orphans_free(struct qf_orphans *orphans)
 		free(orphans->busy_ids[i]);
 	free(orphans->busy_ids);
 	free(orphans->candidates);
+	free(orphans->fates);
 	free(orphans->seen);
 	free(orphans->links);
 	free(orphans->bodies);
@@ -477,6 +483,12 @@ const struct qf_err *
 qf_orphans_trouble(const struct qf_orphans *orphans, size_t i)
 {
 	return i < orphans->ntroubles ? &orphans->troubles[i] : NULL;
+}
+
+const struct qf_orphans_log *
+qf_orphans_log(const struct qf_orphans *orphans)
+{
+	return orphans->options.nlogs ? &orphans->log : NULL;
 }
 
 const char *

@@ -37,6 +37,7 @@ struct qf_set {
 	struct qf_pairs *pairs;
 	struct qf_io *io;
 	const char *id;
+	const struct qf_logged *fate; /* what a log says of it; or NULL */
 	struct qf_member *members;
 	size_t n;
 	bool changed;            /* something of it, between the looks */

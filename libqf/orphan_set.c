@@ -491,6 +491,9 @@ qf_orphan_set(struct qf_orphans *orphans, struct qf_io *io, const struct qf_cand
 	struct qf_set set = {.orphans = orphans,
 			     .pairs = orphans->pairs,
 			     .io = io,
+			     .fate = orphans->fates
+					     ? orphans->fates[candidate - orphans->candidates]
+					     : NULL,
 			     .n = candidate->n,
 			     .members = calloc(candidate->n, sizeof(*set.members)),
 			     .id = orphans->pairs->files[candidate->head].name + 2};

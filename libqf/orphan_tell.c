@@ -16,6 +16,10 @@
    Origin: sendmail/bf.c, DataFileBufferSize. */
 #define BUFFERED 4096
 
+/* Without these lines a log does not show that a message was finished. */
+#define PROVING                                                                                    \
+	(1u << QF_LOG_PROVES_ACCEPTED | 1u << QF_LOG_PROVES_SENT | 1u << QF_LOG_PROVES_RETURNED)
+
 /* ---------------------------------------------------------------- words */
 
 static struct qf_slice
@@ -260,16 +264,41 @@ asks_log(enum qf_cause cause)
 	return cause == QF_CAUSE_DF_ALONE || cause == QF_CAUSE_QF_ALONE;
 }
 
-static void
-ask_log(struct qf_set *set, struct qf_tell *tell, struct qf_orphan_fate *fate)
+/* What a log says of it; NULL for nothing. */
+static const struct qf_logged *
+ask_log(struct qf_set *set, struct qf_tell *tell)
 {
-	struct qf_orphans *orphans = set->orphans;
+	const struct qf_logged *fate = set->fate;
+	bool envelope;
 
-	if (!orphans->options.look_up || !asks_log(tell->facts.cause) ||
-	    !orphans->options.look_up(orphans->options.ctx, set->id, fate))
-		return;
-	tell->facts.finished = fate->finished;
-	tell->facts.envelope = fate->envelope;
+	if (!fate || !asks_log(tell->facts.cause))
+		return NULL;
+	envelope = tell->facts.cause == QF_CAUSE_DF_ALONE && qf_logged_has_envelope(fate);
+	tell->facts.finished =
+		qf_logged_is_finished(fate, tell->control ? tell->control->msg : NULL);
+	tell->facts.envelope = envelope;
+	/* It was queued and tried: so it had been acknowledged, whatever became of its control file. */
+	if (fate->nrcpt)
+		tell->facts.safe = false;
+	return fate;
+}
+
+/* The recipients still owed. */
+static void
+copy_fate(struct qf_orphans *orphans, const struct qf_logged *fate, struct qf_orphan *found)
+{
+	struct qf_slice *open = calloc(fate->nrcpt ? fate->nrcpt : 1, sizeof(*open));
+	size_t n = 0;
+
+	orphans->nomem |= !open;
+	for (size_t i = 0; open && i < fate->nrcpt; i++)
+		if (!fate->rcpts[i].closed)
+			open[n++] = fate->rcpts[i].address;
+	if (open)
+		copy_recipients(orphans, open, n, &found->recipients, &found->nrecipients);
+	free(open);
+	found->sender = copy(orphans, fate->sender);
+	found->from_log = true;
 }
 
 static int64_t
@@ -308,7 +337,7 @@ count(struct qf_orphans *orphans, const struct qf_orphan *found, size_t n)
 }
 
 static const char *
-reasons(struct qf_orphans *orphans, const struct qf_tell *tell, const char *why)
+reasons(struct qf_orphans *orphans, const struct qf_tell *tell, const char *why, bool partly_known)
 {
 	const struct qf_orphan_facts *facts = &tell->facts;
 
@@ -318,6 +347,13 @@ reasons(struct qf_orphans *orphans, const struct qf_tell *tell, const char *why)
 	if (facts->cause == QF_CAUSE_QF_ALONE && facts->body)
 		return "its body lies in another directory than the one it names, where sendmail "
 		       "does not find it";
+	if (facts->cause == QF_CAUSE_DF_ALONE && partly_known)
+		why = "the log says from whom it was, but not all for whom, or what became of it";
+	if (asks_log(facts->cause) && orphans->fates && !facts->finished && !facts->envelope &&
+	    orphans->log.cannot_prove & PROVING)
+		return qf_orphan_text(orphans, "%s; the log was written at a level (%d to %d) that "
+				      "keeps out lines that would tell", why, orphans->log.low,
+				      orphans->log.high);
 	if (facts->cause == QF_CAUSE_QF_LOST && facts->stray)
 		return qf_orphan_text(orphans, "%s; it lies where sendmail does not look for "
 				      "control files", why);
@@ -333,7 +369,7 @@ qf_set_tell(struct qf_set *set, struct qf_tell *tell)
 	const struct qf_dir *dir = qf_queue_dir(orphans->queue, place->dir);
 	size_t n = tell->n + (tell->links_n ? tell->links_n - 1 : 0);
 	struct qf_orphan_judgement judgement;
-	struct qf_orphan_fate fate = {0};
+	const struct qf_logged *fate;
 	struct qf_orphan *found;
 	bool uncommitted = tell->facts.cause == QF_CAUSE_DF_ALONE && is_uncommitted(set, first);
 
@@ -342,7 +378,7 @@ qf_set_tell(struct qf_set *set, struct qf_tell *tell)
 	if (tell->other)
 		qf_set_read(set, tell->other);
 	pthread_mutex_lock(&orphans->mutex);
-	ask_log(set, tell, &fate);
+	fate = ask_log(set, tell);
 	qf_orphan_judge(&tell->facts, &judgement);
 	if (!qf_orphan_room((void **)&orphans->found, &orphans->found_cap, orphans->nfound,
 			    sizeof(*orphans->found))) {
@@ -365,7 +401,8 @@ qf_set_tell(struct qf_set *set, struct qf_tell *tell)
 		goto out;
 	orphans->nfound++;
 	found->id = qf_orphan_text(orphans, "%s", set->id);
-	found->why = reasons(orphans, tell, judgement.why);
+	found->why = reasons(orphans, tell, judgement.why,
+			     fate && fate->sender.p && found->verdict == QF_VERDICT_PARTIAL);
 	copy_files(set, tell, found);
 	if (orphans->nomem)
 		goto out;
@@ -373,17 +410,14 @@ qf_set_tell(struct qf_set *set, struct qf_tell *tell)
 		found->harm = qf_cause_type(found->cause)->harm;
 		found->deadline = deadline_of(set, tell);
 	}
-	if (fate.envelope) {
-		found->from_log = true;
-		found->sender = copy(orphans, fate.sender);
-		copy_recipients(orphans, fate.recipients, fate.nrecipients, &found->recipients,
-				&found->nrecipients);
+	if (fate && tell->facts.cause == QF_CAUSE_DF_ALONE) {
+		copy_fate(orphans, fate, found);
 	} else if (tell->control && tell->control->msg) {
 		copy_envelope(orphans, tell->control->msg, found);
 	}
 	name_twice(set, tell, found);
-	if (fate.nevidence)
-		add_evidence(orphans, found, fate.evidence, fate.nevidence);
+	if (fate && fate->nevidence)
+		add_evidence(orphans, found, fate->evidence, fate->nevidence);
 	add_observations(set, tell, found, uncommitted);
 out:
 	pthread_mutex_unlock(&orphans->mutex);

@@ -1131,17 +1131,6 @@ struct qf_orphans_total {
 	double waited;           /* between the two looks */
 };
 
-/* What a mail log says of an id. */
-struct qf_orphan_fate {
-	bool finished;           /* delivered or returned to all: nobody is owed anything */
-	bool envelope;           /* sender and recipients are known; the recipients still owed */
-	struct qf_slice sender;
-	const struct qf_slice *recipients;
-	size_t nrecipients;
-	const struct qf_evidence *evidence;
-	size_t nevidence;
-};
-
 struct qf_orphans_options {
 	bool deep;               /* read every control file */
 	bool ignored;            /* report foreign names too */
@@ -1150,11 +1139,17 @@ struct qf_orphans_options {
 	double pause;            /* seconds between the looks; negative: as the file system needs */
 	unsigned jobs, max_ops;  /* as of a scan */
 	const struct qf_cf *cf;  /* SuperSafe and all directories of the queue; or NULL: not known */
-	/* What a log says of an id; everything in *fate lives until the next call. False: nothing.
-	   Calls come one at a time. */
-	bool (*look_up)(void *ctx, const char *id, struct qf_orphan_fate *fate);
-	void *ctx;
+	const char *const *logs; /* mail logs, read for what became of the ids (qf_log_open()) */
+	size_t nlogs;
 	const volatile int *cancel;
+};
+
+/* What the logs were like. */
+struct qf_orphans_log {
+	uint64_t lines, unparsed; /* unparsed: no lines of a log at all */
+	bool cut;                 /* one ends within a line, or its compressed data do */
+	int low, high;            /* the LogLevel they seem to have been written at */
+	unsigned cannot_prove;    /* 1u << QF_LOG_PROVES_* */
 };
 
 struct qf_orphans;
@@ -1165,7 +1160,8 @@ struct qf_orphans;
  * show stale names for so long); what changed, or is locked, or is younger than the grace age, is
  * live. Hazards do not wait for the grace age. Takes no lock, writes nothing.
  * Returns  QF_OK, also when directories could not be read: then qf_orphans_trouble() names them and
- *          whatever could have its other half there is unknown; QF_E_INTERRUPTED, QF_E_NOMEM.
+ *          whatever could have its other half there is unknown; QF_E_INTERRUPTED, QF_E_NOMEM; as of
+ *          qf_log_open() when a log cannot be read.
  */
 enum qf_code qf_orphans_find(struct qf_queue *queue, const struct qf_orphans_options *options,
 			     struct qf_orphans **out, struct qf_err *err);
@@ -1178,6 +1174,8 @@ const struct qf_orphans_total *qf_orphans_total(const struct qf_orphans *orphans
 const struct qf_err *qf_orphans_trouble(const struct qf_orphans *orphans, size_t i);
 /* Why other halves may lie where nobody looked, though every directory was read: in words; or NULL. */
 const char *qf_orphans_unseen(const struct qf_orphans *orphans);
+/* NULL when no log was given. */
+const struct qf_orphans_log *qf_orphans_log(const struct qf_orphans *orphans);
 /* ---------------------------------------------------------------- the folder .qf/ at a queue */
 
 /*

@@ -28,6 +28,7 @@ static struct {
 	bool deep;
 	unsigned warn, crit;
 	const char *since, *output, *ping;
+	struct opt_list logs;
 	int64_t every;
 } given = {.grace = GRACE};
 
@@ -42,6 +43,9 @@ const struct opt orphans_options[] = {
 	{OPT_NUMBER, "warn", 0, &given.warn, "N", "nagios: so many findings warn (default 1)", NULL},
 	{OPT_NUMBER, "crit", 0, &given.crit, "N",
 	 "nagios: so many findings are critical (default: any hazard is)", NULL},
+	{OPT_LIST, "log", 0, &given.logs, "FILE",
+	 "a mail log, compressed or not: who lone files were for, and what became of them; "
+	 "repeatable", NULL},
 	{OPT_STRING, "since", 0, &given.since, "FILE",
 	 "report only what is new since the last run with this file, which is written", NULL},
 	{OPT_STRING, "output", 0, &given.output, "FILE",
@@ -76,6 +80,31 @@ say_troubles(const struct qf_orphans *orphans)
 	if (!i && qf_orphans_unseen(orphans))
 		say_note("%s: lone files are not judged", qf_orphans_unseen(orphans));
 	return qf_orphans_total(orphans)->unreadable > 0;
+}
+
+/* What the logs cannot tell. */
+static void
+say_log(const struct qf_orphans *orphans)
+{
+	const struct qf_orphans_log *log = qf_orphans_log(orphans);
+	struct qf_buf words = {0};
+
+	if (!log || !log->lines)
+		return;
+	if (log->unparsed)
+		say_note("%llu of %llu lines of the log are none of a log",
+			 (unsigned long long)log->unparsed, (unsigned long long)log->lines);
+	if (log->cut)
+		say_note("a log ends in the middle of a line");
+	/* A log without a line of what was deferred may just be of a good day. */
+	for (int i = 0; i <= QF_LOG_PROVES_RETURNED; i++)
+		if (i != QF_LOG_PROVES_DEFERRED && log->cannot_prove & (1u << i))
+			qf_buf_addf(&words, "%s%s", words.n ? ", " : "",
+				    qf_log_proof_name((enum qf_log_proof)i));
+	if (words.n)
+		say_note("the log was written at LogLevel %d to %d, as it seems: it does not show "
+			 "what was %.*s", log->low, log->high, (int)words.n, words.p);
+	qf_buf_release(&words);
 }
 
 /* What was told before is not told again. False, said, when memory is out. */
@@ -146,6 +175,7 @@ report_on(const struct source *source, const struct qf_orphans *orphans, struct 
 	int status = STATUS_OK;
 
 	report.incomplete = say_troubles(orphans);
+	say_log(orphans);
 	if (given.since && (!since || !hide_told(since, orphans, &hidden)))
 		status = STATUS_OS;
 	if (!status) {
@@ -177,6 +207,8 @@ look(struct source *source, struct qf_buf *text, struct qf_buf *total)
 		.jobs = source->jobs,
 		.max_ops = source->max_ops,
 		.cf = source->cf,
+		.logs = given.logs.values,
+		.nlogs = given.logs.n,
 		.cancel = signals_flag(),
 	};
 	struct qf_orphans *orphans = NULL;

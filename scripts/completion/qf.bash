@@ -229,6 +229,9 @@ _qf()
 		orphans:--grace) return ;;
 		orphans:--warn) return ;;
 		orphans:--crit) return ;;
+		orphans:--log)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
 		orphans:--since)
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 			return ;;
@@ -277,7 +280,7 @@ _qf()
 		journal:*) words="--yes --dry-run --note= --wait= --journal= --no-journal --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
 		wait:*) words="--for= --timeout= --format= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
 		audit:*) words="--db= --label= --bodies --digest --dry-run --zone= --year= --format= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
-		orphans:*) words="--format= --deep --grace= --warn= --crit= --since= --output= --every= --ping= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
+		orphans:*) words="--format= --deep --grace= --warn= --crit= --log= --since= --output= --every= --ping= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
 		tui:*) words="--read-only --idle-limit= --refresh= --plain --key= --actions --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
 		esac
 	fi

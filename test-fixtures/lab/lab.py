@@ -402,6 +402,7 @@ class Lab:
         self.log = os.path.join(self.dir, "mail.log")
         self.sendmail = os.path.join(self.dir, "sendmail")
         self.clock = 0     # seconds that sendmail's clock is ahead, for what is started next
+        self.haste = 1     # it waits so many times shorter, for what is started next
         self._shim = os.path.join(self.dir, "shim.so")
         self._daemons = []
         if os.path.exists(self.cf):
@@ -469,7 +470,7 @@ class Lab:
     def environment(self, env=None):
         """What sendmail is to find in its environment."""
         return {**os.environ, "LC_ALL": "C", "LD_PRELOAD": self._shim, "LAB_LOG": self.log,
-                "LAB_CLOCK": str(self.clock), **(env or {})}
+                "LAB_CLOCK": str(self.clock), "LAB_HASTE": str(self.haste), **(env or {})}
 
     def call(self, *args, timeout=120, env=None):
         """Run sendmail and return subprocess.CompletedProcess with bytes of both outputs."""

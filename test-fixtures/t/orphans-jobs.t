@@ -100,8 +100,8 @@ def formats(tap, damaged, empty):
     result = orphans(damaged + "/nowhere", "--format=nagios")
     tap.ok(result.returncode == 3 and result.stdout.startswith(b"QF ORPHANS UNKNOWN")
            and b"nowhere" in result.stderr, "nagios: a queue that is not there is unknown", result)
-    tap.same(orphans(damaged + "/nowhere").returncode, 66, "a queue that is not there: 66")
-    tap.same(orphans(damaged, "--format=what").returncode, 64, "no such format: 64")
+    tap.ok(orphans(damaged + "/nowhere").returncode == 66, "a queue that is not there: 66")
+    tap.ok(orphans(damaged, "--format=what").returncode == 64, "no such format: 64")
     result = orphans(damaged, "--format=json", "--redact")
     tap.ok(b"@redacted" in result.stdout and b"@fir.example" not in result.stdout, "--redact",
            result)
@@ -123,7 +123,7 @@ def since(tap, queue, directory):
     os.unlink(os.path.join(queue, "df6AM7New00000001"))
     orphans(queue, "--since=" + state)
     put(os.path.join(queue, "df6AM7New00000001"), "body\n")
-    tap.same(orphans(queue, "--since=" + state).returncode, 1, "--since: gone and come again is new")
+    tap.ok(orphans(queue, "--since=" + state).returncode == 1, "--since: gone and come again is new")
     for junk, what in ((b"\x00\xff{", "junk"), (b"qf.orphans.state/1\nhazard", "cut")):
         with open(state, "wb") as f:
             f.write(junk)
@@ -131,7 +131,7 @@ def since(tap, queue, directory):
         tap.ok(result.returncode == 1 and b"qf-empty" in result.stdout
                and b"everything is new" in result.stderr, "--since: a state that is %s is none" % what,
                result)
-    tap.same(orphans(queue, "--since=" + state).returncode, 0, "--since: and is written anew")
+    tap.ok(orphans(queue, "--since=" + state).returncode == 0, "--since: and is written anew")
     result = orphans(queue, "--since=" + os.path.join(directory, "no/such/dir"))
     tap.ok(result.returncode == 73 and b"qf-empty" in result.stdout and b"no/such/dir" in
            result.stderr, "--since: a state that cannot be written: told, status 73", result)
