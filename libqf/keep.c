@@ -2,8 +2,8 @@
  * keep - a message as few bytes that live on without its file: for who shows many for a long time
  * and filters, sorts and counts them again and again.
  *
- * Kept are the control file without the lines no field is made from (macros, most headers), what
- * the file system said, and what was found wrong. It comes back by parsing those bytes, so that
+ * Kept are the control file without the lines no field is made from (macros, most headers), inode,
+ * size of the body, lock, and what was found wrong. It comes back by parsing those bytes, so that
  * every field, filter and group says of it what it says of the file.
  *
  * BUGS: header.NAME says only what the kept headers are; the body is read from the queue.
@@ -16,14 +16,12 @@
 #include "err.h"
 #include "load.h"
 
-/* What is kept ahead of the name and the lines; diagnostics follow it. */
+/* What is kept ahead of the lines; diagnostics follow it. */
 struct kept {
-	uint64_t inode, device;
-	int64_t control_size, data_size, mtime, ctime;
-	uint32_t ctime_nsec, mode, uid, gid, links, dir;
+	uint64_t inode;
+	int64_t data_size;
 	uint16_t ndiagnostics;
-	uint8_t name;      /* bytes of the name */
-	uint8_t busy, have_busy, have_stat;
+	uint8_t busy, have_busy;
 };
 
 struct kept_diagnostic {
@@ -59,6 +57,15 @@ is_kept_header(struct qf_slice value)
 	return false;
 }
 
+/* Records that no field is made from. */
+static bool
+is_passed_over(const struct qf_record *record)
+{
+	return record->letter == '$' || record->letter == 'I' || record->letter == 'A' ||
+	       record->letter == 'C' || record->letter == 'Q' || record->letter == 'r' ||
+	       (record->letter == 'H' && !is_kept_header(record->value));
+}
+
 void
 qf_msg_keep(const struct qf_msg *msg, struct qf_buf *out)
 {
@@ -66,22 +73,10 @@ qf_msg_keep(const struct qf_msg *msg, struct qf_buf *out)
 	size_t n = msg->ndiagnostics < UINT16_MAX ? msg->ndiagnostics : UINT16_MAX;
 	struct kept head = {
 		.inode = files->inode,
-		.device = files->device,
-		.control_size = files->control_size,
 		.data_size = files->data_size,
-		.mtime = files->mtime,
-		.ctime = files->ctime,
-		.ctime_nsec = files->ctime_nsec,
-		.mode = files->mode,
-		.uid = files->uid,
-		.gid = files->gid,
-		.links = (uint32_t)files->links,
-		.dir = (uint32_t)files->dir,
 		.ndiagnostics = (uint16_t)n,
-		.name = (uint8_t)files->name.n,
 		.busy = (uint8_t)files->busy,
 		.have_busy = files->have_busy,
-		.have_stat = files->have_stat,
 	};
 
 	qf_buf_add(out, &head, sizeof(head));
@@ -100,14 +95,9 @@ qf_msg_keep(const struct qf_msg *msg, struct qf_buf *out)
 		if (d->detail.p)
 			qf_buf_add(out, d->detail.p, kept.detail);
 	}
-	qf_buf_add(out, files->name.p, head.name);
-	for (size_t i = 0; i < msg->nrecords; i++) {
-		const struct qf_record *record = &msg->records[i];
-
-		if (record->letter == '$' || (record->letter == 'H' && !is_kept_header(record->value)))
-			continue;
-		qf_buf_add(out, record->raw.p, record->raw.n);
-	}
+	for (size_t i = 0; i < msg->nrecords; i++)
+		if (!is_passed_over(&msg->records[i]))
+			qf_buf_add(out, msg->records[i].raw.p, msg->records[i].raw.n);
 }
 
 /* The next n bytes, or NULL where there are not so many. */
@@ -159,62 +149,47 @@ recall_diagnostics(struct qf_msg *msg, struct qf_slice rest, size_t n)
 }
 
 enum qf_code
-qf_msg_recall(struct qf_queue *queue, struct qf_slice kept, struct qf_msg **out,
-	      struct qf_err *err)
+qf_msg_recall(struct qf_queue *queue, size_t dir, struct qf_slice name, struct qf_slice kept,
+	      struct qf_msg **out, struct qf_err *err)
 {
 	struct kept head;
 	struct qf_slice rest = kept, diagnostics, bytes;
 	struct qf_loader loader = {.queue = queue};
-	struct qf_files *files;
-	const char *name = cut(&rest, sizeof(head));
+	const char *p = cut(&rest, sizeof(head));
 	enum qf_code code;
 	struct qf_msg *msg = *out;
 
-	if (!name)
-		return qf_err_set(err, QF_E_DATA, "kept message", "not one");
-	memcpy(&head, name, sizeof(head));
+	if (!p || name.n < 2 || dir >= qf_queue_ndirs(queue))
+		return qf_err_set(err, QF_E_DATA, "kept message", "not one of this queue");
+	memcpy(&head, p, sizeof(head));
 	diagnostics = rest;
 	for (size_t i = 0; i < head.ndiagnostics; i++) {
 		struct kept_diagnostic d;
-		const char *p = cut(&rest, sizeof(d));
 
+		p = cut(&rest, sizeof(d));
 		if (p)
 			memcpy(&d, p, sizeof(d));
 		if (!p || (d.detail != UINT16_MAX && !cut(&rest, d.detail)))
 			return qf_err_set(err, QF_E_DATA, "kept message", "cut short");
 	}
-	name = cut(&rest, head.name);
-	if (!name || head.name < 2 || head.dir >= qf_queue_ndirs(queue))
-		return qf_err_set(err, QF_E_DATA, "kept message", "of another queue");
 	if (!msg) {
 		msg = *out = qf_msg_new();
 		if (!msg)
 			return qf_err_nomem(err);
 	}
 	qf_msg_clear(msg);
-	qf_load_name(&loader, head.dir, name, head.name, msg);
+	qf_load_name(&loader, dir, name.p, name.n, msg);
 	bytes = qf_arena_copy(&msg->arena, rest);
 	if (msg->nomem || !bytes.p)
 		return qf_err_nomem(err);
-	files = &msg->files;
-	files->inode = head.inode;
-	files->have_stat = head.have_stat;
-	files->device = head.device;
-	files->control_size = head.control_size;
-	files->mtime = head.mtime;
-	files->ctime = head.ctime;
-	files->ctime_nsec = head.ctime_nsec;
-	files->mode = head.mode;
-	files->uid = head.uid;
-	files->gid = head.gid;
-	files->links = head.links;
-	files->have_busy = head.have_busy;
-	files->busy = (enum qf_tri)head.busy;
+	msg->files.inode = head.inode;
+	msg->files.have_busy = head.have_busy;
+	msg->files.busy = (enum qf_tri)head.busy;
 	code = qf_msg_interpret(msg, bytes, false, err);
 	if (code)
 		return code;
 	qf_load_data_name(&loader, msg);
-	files->data_size = head.data_size;
+	msg->files.data_size = head.data_size;
 	if (!recall_diagnostics(msg, diagnostics, head.ndiagnostics))
 		return qf_err_set(err, QF_E_DATA, "kept message", "cut short");
 	return msg->nomem ? qf_err_nomem(err) : QF_OK;

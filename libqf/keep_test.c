@@ -77,7 +77,7 @@ open_queue(void)
 	return queue;
 }
 
-/* Everything that fields say, states, and what JSON says. */
+/* Everything that fields say, states, what is wrong, what will happen. */
 static void
 say_all(struct qf_queue *queue, struct qf_msg *msg, struct qf_buf *out)
 {
@@ -97,7 +97,13 @@ say_all(struct qf_queue *queue, struct qf_msg *msg, struct qf_buf *out)
 	}
 	for (const char *const *state = qf_row_states(); *state; state++)
 		qf_buf_addf(out, "%s %d\n", *state, qf_row_is(&row, *state, strlen(*state), NULL));
-	qf_render_json(&row, NULL, out);
+	for (size_t i = 0, n = 0; i < 1 || i < n; i++) {
+		const struct qf_diagnostic *d = qf_msg_diagnostics(msg, &n);
+
+		if (i < n)
+			qf_buf_addf(out, "%d %d %u %u %.*s\n", d[i].finding, d[i].fate, d[i].line,
+				    d[i].column, (int)d[i].detail.n, d[i].detail.p);
+	}
 	qf_outlook_describe(&row, out);
 	qf_buf_release(&scratch);
 }
@@ -119,7 +125,8 @@ Test(keep, comes_back_as_it_was, .init = set_up, .fini = tear_down)
 		qf_buf_clear(&got);
 		qf_msg_keep(msg, &kept);
 		say_all(queue, msg, &wanted);
-		cr_assert_eq(qf_msg_recall(queue, (struct qf_slice){kept.p, kept.n}, &again, &err),
+		cr_assert_eq(qf_msg_recall(queue, qf_msg_files(msg)->dir, qf_msg_files(msg)->name,
+					   (struct qf_slice){kept.p, kept.n}, &again, &err),
 			     QF_OK, "%s", err.why);
 		say_all(queue, again, &got);
 		qf_buf_addc(&got, '\0');
@@ -153,7 +160,9 @@ Test(keep, what_is_cut_is_refused, .init = set_up, .fini = tear_down)
 
 		/* On the heap, so that a sanitizer sees a step too far. */
 		memcpy(copy, kept.p, n);
-		enum qf_code code = qf_msg_recall(queue, (struct qf_slice){copy, n}, &again, &err);
+		enum qf_code code = qf_msg_recall(
+			queue, 0, qf_msg_files(msg)->name, (struct qf_slice){copy, n}, &again,
+			&err);
 		cr_assert(code == QF_OK || code == QF_E_DATA);
 		free(copy);
 	}

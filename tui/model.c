@@ -98,7 +98,8 @@ tui_model_release(struct tui_model *model)
 bool
 tui_recall(struct tui_model *model, const struct tui_row *row, struct qf_row *out)
 {
-	if (qf_msg_recall(model->queue, (struct qf_slice){row->kept, row->n}, &model->scratch, NULL))
+	if (qf_msg_recall(model->queue, row->dir, (struct qf_slice){row->name, row->name_n},
+			  (struct qf_slice){row->kept, row->n}, &model->scratch, NULL))
 		return false;
 	qf_row_init(out, model->scratch, model->queue, model->config->policy, model->now);
 	return true;

@@ -167,7 +167,8 @@ take(struct work *w, uint32_t at, struct key *key)
 	*key = (struct key){.row = at, .number = r->created};
 	if (!w->look)
 		return true;
-	if (qf_msg_recall(w->queue, (struct qf_slice){r->kept, r->n}, &w->msg, &err))
+	if (qf_msg_recall(w->queue, r->dir, (struct qf_slice){r->name, r->name_n},
+			  (struct qf_slice){r->kept, r->n}, &w->msg, &err))
 		return fail(w, &err);
 	qf_row_init(&row, w->msg, w->queue, w->policy, request->now);
 	if ((w->base && !matches(w, w->base_matcher, &row)) || w->failed)
