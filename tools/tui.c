@@ -84,7 +84,9 @@ static int
 run(struct source *source, const struct opt_list *arguments)
 {
 	struct tui_config config = {
-		.queues = {source->queue, source_open_again(source), source_open_again(source)},
+		.queues = {source->queue, source_open_again(source), source_open_again(source),
+			   source_open_again(source)},
+		.cf = source->cf,
 		.policy = &source->policy,
 		.redactor = source->redactor,
 		.now = source_given_now(),
@@ -107,7 +109,7 @@ run(struct source *source, const struct opt_list *arguments)
 	struct qf_err err = {0};
 	int status = STATUS_OK;
 
-	if (!config.queues[1] || !config.queues[2]) {
+	if (!config.queues[1] || !config.queues[2] || !config.queues[3]) {
 		say_error("the queue cannot be opened again");
 		status = STATUS_IO;
 	} else if (tui_run(&config, &err)) {
@@ -115,6 +117,7 @@ run(struct source *source, const struct opt_list *arguments)
 	}
 	qf_queue_free(config.queues[1]);
 	qf_queue_free(config.queues[2]);
+	qf_queue_free(config.queues[3]);
 	return status;
 }
 

@@ -36,8 +36,9 @@ enum {
 	X(VIEW_1, "messages", "1", TUI_ANYWHERE, "view: messages") \
 	X(VIEW_2, "groups", "2", TUI_ANYWHERE, "view: groups, with their ages") \
 	X(VIEW_3, "held", "3", TUI_ANYWHERE, "view: held and lost messages") \
-	X(VIEW_4, "activity", "4", TUI_ANYWHERE, "view: in delivery, came and went") \
-	X(VIEW_5, "journal", "5", TUI_ANYWHERE, "view: changes made, each with its undo") \
+	X(VIEW_4, "orphans", "4", TUI_ANYWHERE, "view: files that belong to no whole message") \
+	X(VIEW_5, "activity", "5", TUI_ANYWHERE, "view: in delivery, came and went") \
+	X(VIEW_6, "journal", "6", TUI_ANYWHERE, "view: changes made, each with its undo") \
 	X(NEXT_VIEW, "next-view", "Tab", TUI_ANYWHERE, "next view; in a message its next part") \
 	X(PREVIOUS_VIEW, "previous-view", "S-Tab", TUI_ANYWHERE, "view before; in a message the part before") \
 	X(FILTER, "filter", "/ F4", TUI_IN_LIST, "filter as you type (language: qf ls --help)") \

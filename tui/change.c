@@ -263,9 +263,9 @@ static unsigned
 undo(struct tui_model *model)
 {
 	if (model->text.kind == TUI_TEXT_NONE && model->view == TUI_JOURNAL) {
-		if (model->journal.cursor < model->journal.n)
-			return undo_entry(model, &model->journal.entries[model->journal.cursor]);
-		return 0;
+		size_t i = tui_current_list(model)->cursor;
+
+		return i < model->journal.n ? undo_entry(model, &model->journal.entries[i]) : 0;
 	}
 	if (model->last_job[0]) {
 		unsigned effects = undo_job(model);

@@ -72,6 +72,20 @@ tui_clock_ms(void)
 
 /* ------------------------------------------------------------------ events of the threads */
 
+/* What an event brought, and nobody takes. */
+static void
+forget_event(const struct tui_event *event)
+{
+	tui_picture_drop(event->picture);
+	tui_order_free(event->order);
+	if (event->journal)
+		tui_journal_release(event->journal);
+	free(event->journal);
+	if (event->orphans)
+		tui_orphans_release(event->orphans);
+	free(event->orphans);
+}
+
 static void
 post(struct tui_loop *loop, const struct tui_event *event)
 {
@@ -80,11 +94,7 @@ post(struct tui_loop *loop, const struct tui_event *event)
 		loop->events[loop->nevents++] = *event;
 	} else {
 		/* The screen does not keep up: of pictures and orders only the newest counts. */
-		tui_picture_drop(event->picture);
-		tui_order_free(event->order);
-		if (event->journal)
-			tui_journal_release(event->journal);
-		free(event->journal);
+		forget_event(event);
 		loop->lost = true;
 	}
 	pthread_mutex_unlock(&loop->mutex);
@@ -108,6 +118,12 @@ static void
 post_journal(void *ctx, struct tui_journal *journal)
 {
 	post(ctx, &(struct tui_event){.kind = TUI_EVENT_JOURNAL, .journal = journal});
+}
+
+static void
+post_orphans(void *ctx, struct tui_orphans *orphans)
+{
+	post(ctx, &(struct tui_event){.kind = TUI_EVENT_ORPHANS, .orphans = orphans});
 }
 
 /* ------------------------------------------------------------------ effects */
@@ -188,6 +204,8 @@ tui_loop_apply(struct tui_loop *loop, const struct tui_event *event)
 	}
 	if (effects & TUI_READ_JOURNAL)
 		tui_sorter_ask_journal(loop->sorter);
+	if (effects & TUI_LOOK_FOR_ORPHANS)
+		tui_finder_ask(loop->finder);
 	if (effects & TUI_RUN)
 		start_run(loop);
 	if (effects & TUI_START_JOB)
@@ -223,8 +241,8 @@ take_events(struct tui_loop *loop)
 			loop->model.interval = (int64_t)(loop->wait_ms + 999) / 1000;
 		}
 		tui_loop_apply(loop, &events[i]);
-		if (events[i].kind == TUI_EVENT_JOURNAL)
-			free(events[i].journal);
+		free(events[i].journal);
+		free(events[i].orphans);
 	}
 }
 
@@ -376,6 +394,14 @@ begin(struct tui_loop *loop, const struct tui_config *config, struct qf_err *err
 					     .max_ops = config->max_ops,
 					     .post = post_picture,
 					     .ctx = loop};
+	struct tui_finder_options looking = {.queue = config->queues[2],
+					     .cf = config->cf,
+					     .redactor = config->redactor,
+					     .jobs = config->jobs,
+					     .max_ops = config->max_ops,
+					     .now = config->now,
+					     .post = post_orphans,
+					     .ctx = loop};
 	enum qf_code code;
 
 	loop->config = config;
@@ -397,8 +423,9 @@ begin(struct tui_loop *loop, const struct tui_config *config, struct qf_err *err
 	loop->sorter = tui_sorter_new(config->queues[1], config->policy, config->state, post_order,
 				      post_journal, loop);
 	loop->reader = loop->sorter ? tui_reader_new(&options) : NULL;
-	loop->files = tui_job_files_new(config, config->queues[2]);
-	if (loop->reader && loop->files)
+	loop->finder = tui_finder_new(&looking);
+	loop->files = tui_job_files_new(config, config->queues[3]);
+	if (loop->reader && loop->finder && loop->files)
 		return QF_OK;
 	*err = (struct qf_err){.code = QF_E_NOMEM, .what = "memory", .why = "none left"};
 	return QF_E_NOMEM;
@@ -410,13 +437,9 @@ end(struct tui_loop *loop)
 	tui_child_end(&loop->child);
 	tui_reader_free(loop->reader);
 	tui_sorter_free(loop->sorter);
-	for (size_t i = 0; i < loop->nevents; i++) {
-		tui_picture_drop(loop->events[i].picture);
-		tui_order_free(loop->events[i].order);
-		if (loop->events[i].journal)
-			tui_journal_release(loop->events[i].journal);
-		free(loop->events[i].journal);
-	}
+	tui_finder_free(loop->finder);
+	for (size_t i = 0; i < loop->nevents; i++)
+		forget_event(&loop->events[i]);
 	tui_job_files_free(loop->files);
 	tui_model_release(&loop->model);
 	tui_grid_release(&loop->grid);

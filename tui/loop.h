@@ -17,6 +17,7 @@ struct tui_loop {
 	struct tui_grid grid;
 	struct tui_reader *reader;
 	struct tui_sorter *sorter;
+	struct tui_finder *finder;
 	struct tui_job_files *files;
 	struct tui_child child;       /* whose output goes into the text */
 	struct tui_decoder decoder;

@@ -9,16 +9,6 @@
 #include "model.h"
 #include "view.h"
 
-const char *const tui_sorts[] = {"age", "idle", "size", "tries", "from", "domain", "status", "id",
-				 NULL};
-const char *const tui_bys[] = {"domain", "from-domain", "status", "dsn", "age", "from", NULL};
-
-/* What each view lists whatever the filter says. */
-static const char *const bases[TUI_VIEWS] = {"", "", "is:held or is:lost", "is:busy", ""};
-
-/* A picture older than this many intervals is told to be old. */
-#define STALE 3
-
 void
 tui_note(struct tui_model *model, const char *format, ...)
 {
@@ -37,7 +27,7 @@ tui_model_init(struct tui_model *model, const struct tui_config *config, int64_t
 	enum qf_code code;
 
 	*model = (struct tui_model){.config = config,
-				    .queue = config->queues[2],
+				    .queue = config->queues[3],
 				    .clock = clock,
 				    .now = config->now != QF_TIME_NONE ? config->now : clock,
 				    .key_at = clock,
@@ -73,7 +63,7 @@ tui_model_release(struct tui_model *model)
 	tui_picture_drop(model->picture);
 	for (size_t i = 0; i < TUI_VIEWS; i++) {
 		tui_order_free(model->lists[i].order);
-		free(model->lists[i].on_group);
+		free(model->lists[i].on_name);
 	}
 	free(model->key);
 	tui_marks_clear(&model->marks);
@@ -85,6 +75,7 @@ tui_model_release(struct tui_model *model)
 			free(model->histories[i].lines[k]);
 	tui_run_clear(&model->run);
 	tui_journal_release(&model->journal);
+	tui_orphans_release(&model->orphans);
 	tui_jobs_release(&model->jobs);
 	free(model->happened);
 	qf_msg_free(model->scratch);
@@ -146,413 +137,6 @@ tui_field_text(struct tui_model *model, const struct qf_field *field, const stru
 	return (struct qf_slice){out->n ? out->p : "", out->n};
 }
 
-/* ------------------------------------------------------------------ lists */
-
-struct tui_list *
-tui_current_list(struct tui_model *model)
-{
-	return &model->lists[model->view];
-}
-
-size_t
-tui_body_lines(const struct tui_model *model)
-{
-	return model->lines > TUI_TOP + TUI_BOTTOM ? model->lines - TUI_TOP - TUI_BOTTOM : 1;
-}
-
-/* Entries of the list in view. */
-static size_t
-length(const struct tui_model *model)
-{
-	const struct tui_order *order = model->lists[model->view].order;
-
-	if (model->view == TUI_JOURNAL)
-		return model->journal.n;
-	return !order ? 0 : model->view == TUI_GROUPS ? order->ngroups : order->n;
-}
-
-struct tui_row *
-tui_current_row(const struct tui_model *model)
-{
-	const struct tui_list *list = &model->lists[model->view];
-
-	if (model->text.kind == TUI_TEXT_MESSAGE)
-		return model->text.row;
-	if (model->text.kind != TUI_TEXT_NONE || model->view == TUI_JOURNAL ||
-	    model->view == TUI_GROUPS || !list->order || list->cursor >= list->order->n)
-		return NULL;
-	return list->order->picture->rows[list->order->index[list->cursor]];
-}
-
-/* Remember what the cursor is on. */
-static void
-remember(struct tui_model *model, struct tui_list *list)
-{
-	const struct tui_order *order = list->order;
-	size_t i = list->cursor;
-
-	if (!order)
-		return;
-	if (order->grouped && i < order->ngroups) {
-		free(list->on_group);
-		list->on_group = strdup(order->groups[i].key);
-	} else if (!order->grouped && i < order->n) {
-		const struct tui_row *row = order->picture->rows[order->index[i]];
-
-		list->on.dir = row->dir;
-		memcpy(list->on.name, row->name, sizeof(list->on.name));
-	}
-	(void)model;
-}
-
-static void
-scroll(size_t *top, size_t cursor, size_t n, size_t body)
-{
-	if (cursor < *top)
-		*top = cursor;
-	if (cursor >= *top + body)
-		*top = cursor - body + 1;
-	if (*top + body > n)
-		*top = n > body ? n - body : 0;
-}
-
-static void
-go(struct tui_model *model, size_t to)
-{
-	size_t n = length(model), body = tui_body_lines(model);
-	struct tui_list *list = tui_current_list(model);
-	size_t *cursor = model->view == TUI_JOURNAL ? &model->journal.cursor : &list->cursor;
-	size_t *top = model->view == TUI_JOURNAL ? &model->journal.top : &list->top;
-
-	if (model->view == TUI_ACTIVITY && body > TUI_ACTIVITY_HEAD)
-		body = tui_activity_busy_lines(model);
-	*cursor = n == 0 ? 0 : to < n ? to : n - 1;
-	scroll(top, *cursor, n, body ? body : 1);
-	remember(model, list);
-	list->moved = *cursor != 0;
-}
-
-/* Where the message that the cursor was on is now; where it has gone, the place stays. */
-static size_t
-find_again(const struct tui_list *list, const struct tui_order *order)
-{
-	size_t other = SIZE_MAX;
-
-	for (size_t i = 0; order->grouped && list->on_group && i < order->ngroups; i++)
-		if (strcmp(order->groups[i].key, list->on_group) == 0)
-			return i;
-	for (size_t i = 0; !order->grouped && i < order->n; i++) {
-		const struct tui_row *row = order->picture->rows[order->index[i]];
-
-		if (row->dir != list->on.dir || strncmp(row->name + 2, list->on.name + 2,
-							sizeof(row->name) - 2))
-			continue;
-		if (row->name[0] == list->on.name[0])
-			return i;
-		other = i; /* held or released meanwhile: the same message */
-	}
-	return other != SIZE_MAX ? other : list->cursor;
-}
-
-static unsigned
-take_order(struct tui_model *model, struct tui_order *order)
-{
-	struct tui_list *list = &model->lists[order->list < TUI_VIEWS ? order->list : 0];
-	size_t n, line, body = tui_body_lines(model);
-
-	/* One that was asked for before the filter changed. */
-	if (order->serial < list->serial) {
-		tui_order_free(order);
-		return 0;
-	}
-	n = order->grouped ? order->ngroups : order->n;
-	line = list->cursor - list->top;
-	if (list->moved)
-		list->cursor = find_again(list, order);
-	if (list->cursor >= n)
-		list->cursor = n ? n - 1 : 0;
-	list->top = list->cursor > line ? list->cursor - line : 0;
-	tui_order_free(list->order);
-	list->order = order;
-	scroll(&list->top, list->cursor, n, body);
-	remember(model, list);
-	return TUI_DRAW;
-}
-
-bool
-tui_model_request(struct tui_model *model, struct tui_request *request)
-{
-	struct tui_list *list = tui_current_list(model);
-
-	if (!model->picture || model->view == TUI_JOURNAL)
-		return false;
-	*request = (struct tui_request){
-		.list = model->view,
-		.serial = list->serial,
-		.picture = tui_picture_share(model->picture),
-		.base = bases[model->view],
-		.filter = list->filter.n ? strndup(list->filter.text, list->filter.n) : NULL,
-		.by = model->view == TUI_GROUPS ? qf_field_find(tui_bys[model->by], NULL) : NULL,
-		/* The oldest first, which is what sorting by age is for. */
-		.sort = qf_field_find(model->sort == 0 ? "created" : tui_sorts[model->sort], NULL),
-		.now = model->now,
-	};
-	/* What is large comes first; of texts and ages the other way round. */
-	request->descending = model->reversed ^
-			      (model->sort > 0 && request->sort->type != QF_FIELD_TEXT);
-	if (model->view == TUI_MESSAGES && model->inside) {
-		request->inside = model->inside;
-		request->key = malloc(model->key_n + 1);
-		if (request->key)
-			memcpy(request->key, model->key, model->key_n);
-		request->key_n = request->key ? model->key_n : 0;
-	}
-	return true;
-}
-
-/* The list has to be made anew, of other rows. */
-static unsigned
-sort_urgently(struct tui_model *model)
-{
-	tui_current_list(model)->serial = ++model->serial;
-	return TUI_DRAW | TUI_SORT_AGAIN | TUI_SORT_URGENT;
-}
-
-static unsigned
-show_view(struct tui_model *model, enum tui_view view)
-{
-	unsigned effects = 0;
-
-	if (model->text.kind != TUI_TEXT_NONE) {
-		tui_text_close(model);
-		effects |= TUI_END_RUN;
-	}
-	model->view = view;
-	if (view == TUI_JOURNAL)
-		return effects | TUI_DRAW | TUI_READ_JOURNAL;
-	return effects | TUI_DRAW | TUI_SORT_AGAIN;
-}
-
-/* ------------------------------------------------------------------ actions in lists */
-
-static unsigned
-open_current(struct tui_model *model)
-{
-	struct tui_list *list = tui_current_list(model);
-	struct tui_row *row = tui_current_row(model);
-
-	if (model->view == TUI_GROUPS && list->order && list->cursor < list->order->ngroups) {
-		const struct tui_group *group = &list->order->groups[list->cursor];
-		struct tui_list *messages = &model->lists[TUI_MESSAGES];
-
-		free(model->key);
-		model->key = malloc(group->key_n + 1);
-		if (!model->key)
-			return 0;
-		memcpy(model->key, group->key, group->key_n + 1);
-		model->key_n = group->key_n;
-		model->inside = qf_field_find(tui_bys[model->by], NULL);
-		messages->filter = list->filter;
-		messages->cursor = messages->top = 0;
-		messages->moved = false;
-		tui_order_free(messages->order);
-		messages->order = NULL;
-		model->back_to = TUI_GROUPS;
-		model->view = TUI_MESSAGES;
-		return sort_urgently(model);
-	}
-	if (model->view == TUI_JOURNAL && model->journal.cursor < model->journal.n) {
-		const struct tui_entry *e = &model->journal.entries[model->journal.cursor];
-
-		tui_note(model, "%s%s%s", e->entry, e->why ? ": " : "", e->why ? e->why : "");
-		return TUI_DRAW;
-	}
-	if (!row)
-		return 0;
-	tui_text_open(model, TUI_TEXT_MESSAGE, "");
-	model->text.row = tui_row_share(row);
-	return tui_show_part(model, TUI_SUMMARY);
-}
-
-/* Out of a group, or out of a filter. */
-static unsigned
-back(struct tui_model *model)
-{
-	struct tui_list *list = tui_current_list(model);
-
-	if (model->view == TUI_MESSAGES && model->inside) {
-		model->inside = NULL;
-		tui_order_free(list->order);
-		list->order = NULL;
-		list->filter = (struct tui_line){0};
-		list->serial = ++model->serial;
-		list->moved = false;
-		list->cursor = list->top = 0;
-		model->view = model->back_to;
-		return TUI_DRAW | TUI_SORT_AGAIN | TUI_SORT_URGENT;
-	}
-	if (list->filter.n && model->view != TUI_JOURNAL) {
-		list->filter = (struct tui_line){0};
-		return sort_urgently(model);
-	}
-	return model->view != TUI_MESSAGES ? show_view(model, TUI_MESSAGES) : 0;
-}
-
-static unsigned
-mark_current(struct tui_model *model)
-{
-	struct tui_row *row = tui_current_row(model);
-
-	if (!row)
-		return 0;
-	if (!tui_mark(&model->marks, row, !tui_is_marked(&model->marks, row)))
-		tui_note(model, "memory: none left");
-	go(model, tui_current_list(model)->cursor + 1);
-	return TUI_DRAW;
-}
-
-static unsigned
-mark_all(struct tui_model *model)
-{
-	const struct tui_order *order = tui_current_list(model)->order;
-
-	for (size_t i = 0; order && i < order->n && model->view != TUI_JOURNAL; i++)
-		if (!tui_mark(&model->marks, order->picture->rows[order->index[i]], true))
-			break;
-	tui_note(model, "%zu marked", model->marks.n);
-	return TUI_DRAW;
-}
-
-static unsigned
-next_sort(struct tui_model *model)
-{
-	if (model->view == TUI_GROUPS) {
-		model->by = tui_bys[model->by + 1] ? model->by + 1 : 0;
-		tui_current_list(model)->moved = false;
-		tui_current_list(model)->cursor = 0;
-	} else {
-		model->sort = tui_sorts[model->sort + 1] ? model->sort + 1 : 0;
-		tui_note(model, "sorted by %s", tui_sorts[model->sort]);
-	}
-	return sort_urgently(model);
-}
-
-static unsigned
-list_action(struct tui_model *model, enum tui_action action)
-{
-	struct tui_list *list = tui_current_list(model);
-	size_t page = tui_body_lines(model), n = length(model);
-	size_t at = model->view == TUI_JOURNAL ? model->journal.cursor : list->cursor;
-
-	switch (action) {
-	case TUI_UP:
-		go(model, at ? at - 1 : 0);
-		return TUI_DRAW;
-	case TUI_DOWN:
-		go(model, at + 1);
-		return TUI_DRAW;
-	case TUI_PAGE_UP:
-		go(model, at > page ? at - page : 0);
-		return TUI_DRAW;
-	case TUI_PAGE_DOWN:
-		go(model, at + page);
-		return TUI_DRAW;
-	case TUI_HALF_UP:
-		go(model, at > page / 2 ? at - page / 2 : 0);
-		return TUI_DRAW;
-	case TUI_HALF_DOWN:
-		go(model, at + page / 2);
-		return TUI_DRAW;
-	case TUI_FIRST:
-		go(model, 0);
-		return TUI_DRAW;
-	case TUI_LAST:
-		go(model, n ? n - 1 : 0);
-		return TUI_DRAW;
-	case TUI_OPEN:
-		return open_current(model);
-	case TUI_BACK:
-		return back(model);
-	case TUI_FILTER:
-		if (model->view == TUI_JOURNAL)
-			return 0;
-		snprintf(model->saved, sizeof(model->saved), "%s", list->filter.text);
-		tui_ask(model, TUI_ASK_FILTER, list->filter.text);
-		return TUI_DRAW;
-	case TUI_SORT:
-		return model->view == TUI_JOURNAL ? 0 : next_sort(model);
-	case TUI_SORT_REVERSE:
-		model->reversed = !model->reversed;
-		return model->view == TUI_JOURNAL ? 0 : sort_urgently(model);
-	case TUI_MARK:
-		return mark_current(model);
-	case TUI_MARK_ALL:
-		return mark_all(model);
-	case TUI_MARK_FILTER:
-		tui_ask(model, TUI_ASK_MARK, "");
-		return TUI_DRAW;
-	case TUI_UNMARK_ALL:
-		tui_marks_clear(&model->marks);
-		tui_note(model, "no marks");
-		return TUI_DRAW;
-	default:
-		return 0;
-	}
-}
-
-/* The text of a row where find looks. */
-static bool
-row_has(struct tui_model *model, size_t at, const char *text)
-{
-	const struct tui_order *order = tui_current_list(model)->order;
-	static const char *const names[] = {"id", "from", "rcpt", "status", "subject"};
-	struct qf_row row;
-
-	if (model->view == TUI_JOURNAL) {
-		const struct tui_entry *e = &model->journal.entries[at];
-
-		return (e->id && strcasestr(e->id, text)) || (e->note && strcasestr(e->note, text)) ||
-		       (e->user && strcasestr(e->user, text));
-	}
-	if (model->view == TUI_GROUPS)
-		return strcasestr(order->groups[at].key, text) != NULL;
-	if (!tui_recall(model, order->picture->rows[order->index[at]], &row))
-		return false;
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-		struct qf_slice cell = tui_field_text(model, qf_field_find(names[i], NULL), &row);
-
-		qf_buf_addc(&model->scratch_cell, '\0');
-		if (cell.n && !model->scratch_cell.failed &&
-		    strcasestr(model->scratch_cell.p, text))
-			return true;
-	}
-	return false;
-}
-
-static unsigned
-find_next(struct tui_model *model, int direction)
-{
-	size_t n = length(model);
-	size_t at = model->view == TUI_JOURNAL ? model->journal.cursor
-					       : tui_current_list(model)->cursor;
-
-	if (!model->find[0]) {
-		tui_note(model, "nothing was looked for yet");
-		return TUI_DRAW;
-	}
-	/* Rows are made of kept bytes, a few microseconds each: so many are no wait to be felt. */
-	for (size_t i = 1; i <= n && i <= 20000; i++) {
-		size_t k = direction > 0 ? (at + i) % n : (at + n - i % n) % n;
-
-		if (row_has(model, k, model->find)) {
-			go(model, k);
-			return TUI_DRAW;
-		}
-	}
-	tui_note(model, "not found: %s", model->find);
-	return TUI_DRAW;
-}
-
 /* ------------------------------------------------------------------ actions everywhere */
 
 static unsigned
@@ -566,15 +150,16 @@ act(struct tui_model *model, enum tui_action action)
 	case TUI_VIEW_3:
 	case TUI_VIEW_4:
 	case TUI_VIEW_5:
-		return show_view(model, (enum tui_view)(action - TUI_VIEW_1));
+	case TUI_VIEW_6:
+		return tui_show_view(model, (enum tui_view)(action - TUI_VIEW_1));
 	case TUI_NEXT_VIEW:
 		if (model->text.kind == TUI_TEXT_MESSAGE)
 			return tui_text_action(model, TUI_RIGHT);
-		return show_view(model, (model->view + 1) % TUI_VIEWS);
+		return tui_show_view(model, (model->view + 1) % TUI_VIEWS);
 	case TUI_PREVIOUS_VIEW:
 		if (model->text.kind == TUI_TEXT_MESSAGE)
 			return tui_text_action(model, TUI_LEFT);
-		return show_view(model, (model->view + TUI_VIEWS - 1) % TUI_VIEWS);
+		return tui_show_view(model, (model->view + TUI_VIEWS - 1) % TUI_VIEWS);
 	case TUI_FIND:
 	case TUI_FIND_TEXT:
 		tui_ask(model, TUI_ASK_FIND, "");
@@ -582,7 +167,7 @@ act(struct tui_model *model, enum tui_action action)
 	case TUI_FIND_NEXT:
 	case TUI_FIND_PREVIOUS:
 		if (!in_text)
-			return find_next(model, action == TUI_FIND_NEXT ? 1 : -1);
+			return tui_list_find(model, action == TUI_FIND_NEXT ? 1 : -1);
 		tui_text_find(model, action == TUI_FIND_NEXT ? 1 : -1, false);
 		return TUI_DRAW;
 	case TUI_HOLD:
@@ -607,7 +192,8 @@ act(struct tui_model *model, enum tui_action action)
 		return TUI_DRAW;
 	case TUI_REFRESH:
 		tui_note(model, "reading");
-		return TUI_DRAW | TUI_READ | (model->view == TUI_JOURNAL ? TUI_READ_JOURNAL : 0);
+		return TUI_DRAW | TUI_READ | (model->view == TUI_JOURNAL ? TUI_READ_JOURNAL : 0) |
+		       (model->view == TUI_ORPHANS ? TUI_LOOK_FOR_ORPHANS : 0);
 	case TUI_REDRAW:
 		return TUI_DRAW | TUI_REPAINT;
 	case TUI_HELP:
@@ -621,24 +207,8 @@ act(struct tui_model *model, enum tui_action action)
 		tui_text_close(model);
 		return TUI_DRAW | TUI_END_RUN;
 	default:
-		return in_text ? tui_text_action(model, action) : list_action(model, action);
+		return in_text ? tui_text_action(model, action) : tui_list_action(model, action);
 	}
-}
-
-/* A click on a line of a list goes there; on the line the cursor is on, in. */
-static unsigned
-click(struct tui_model *model, size_t line)
-{
-	struct tui_list *list = tui_current_list(model);
-	size_t at = line - TUI_TOP + (model->view == TUI_JOURNAL ? model->journal.top : list->top);
-
-	if (model->text.kind != TUI_TEXT_NONE || line < TUI_TOP || at >= length(model) ||
-	    line >= model->lines - TUI_BOTTOM || model->view == TUI_ACTIVITY)
-		return 0;
-	if (at == (model->view == TUI_JOURNAL ? model->journal.cursor : list->cursor))
-		return list_action(model, TUI_OPEN);
-	go(model, at);
-	return TUI_DRAW;
 }
 
 static unsigned
@@ -652,7 +222,7 @@ take_key(struct tui_model *model, const struct tui_event *event)
 	action = tui_keymap_find(&model->keymap, event->key,
 				 model->text.kind != TUI_TEXT_NONE ? TUI_IN_TEXT : TUI_IN_LIST);
 	if (event->key == TUI_KEY_PRESS)
-		return action ? click(model, event->line) : 0;
+		return action ? tui_list_click(model, event->line) : 0;
 	if (action != TUI_NONE) {
 		model->note[0] = '\0';
 		return act(model, action) | TUI_DRAW;
@@ -745,14 +315,19 @@ take_clock(struct tui_model *model, int64_t clock)
 static unsigned
 take_journal(struct tui_model *model, struct tui_journal *journal)
 {
-	size_t cursor = model->journal.cursor, top = model->journal.top;
-
 	tui_journal_release(&model->journal);
 	model->journal = *journal;
-	model->journal.cursor = cursor < journal->n ? cursor : journal->n ? journal->n - 1 : 0;
-	model->journal.top = top;
-	scroll(&model->journal.top, model->journal.cursor, journal->n, tui_body_lines(model));
+	tui_list_again(model, TUI_JOURNAL);
 	return model->view == TUI_JOURNAL ? TUI_DRAW : 0;
+}
+
+static unsigned
+take_orphans(struct tui_model *model, struct tui_orphans *orphans)
+{
+	tui_orphans_release(&model->orphans);
+	model->orphans = *orphans;
+	tui_list_again(model, TUI_ORPHANS);
+	return model->view == TUI_ORPHANS ? TUI_DRAW : 0;
 }
 
 /* What came of the job that ended last. */
@@ -798,11 +373,7 @@ take_size(struct tui_model *model, size_t lines, size_t columns)
 
 	model->lines = lines ? lines : 1;
 	model->columns = columns ? columns : 1;
-	if (model->view == TUI_JOURNAL)
-		scroll(&model->journal.top, model->journal.cursor, model->journal.n,
-		       tui_body_lines(model));
-	else
-		scroll(&list->top, list->cursor, length(model), tui_body_lines(model));
+	tui_scroll(&list->top, list->cursor, tui_length(model), tui_body_lines(model));
 	return TUI_DRAW;
 }
 
@@ -821,7 +392,7 @@ tui_apply(struct tui_model *model, const struct tui_event *event)
 	case TUI_EVENT_PICTURE:
 		return take_picture(model, event->picture);
 	case TUI_EVENT_ORDER:
-		return take_order(model, event->order);
+		return tui_take_order(model, event->order);
 	case TUI_EVENT_TEXT:
 		tui_text_add(&model->text, event->bytes);
 		if (model->text.follow && model->text.n > tui_body_lines(model))
@@ -835,6 +406,8 @@ tui_apply(struct tui_model *model, const struct tui_event *event)
 		return TUI_DRAW;
 	case TUI_EVENT_JOURNAL:
 		return take_journal(model, event->journal);
+	case TUI_EVENT_ORPHANS:
+		return take_orphans(model, event->orphans);
 	case TUI_EVENT_JOBS:
 		return take_jobs(model, event->jobs);
 	case TUI_EVENT_NOTE:

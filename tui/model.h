@@ -10,11 +10,12 @@
 #include "actions.h"
 #include "grid.h"
 #include "keys.h"
+#include "finder.h"
 #include "picture.h"
 #include "sorter.h"
 #include "tui.h"
 
-enum tui_view { TUI_MESSAGES, TUI_GROUPS, TUI_HELD, TUI_ACTIVITY, TUI_JOURNAL, TUI_VIEWS };
+enum tui_view { TUI_MESSAGES, TUI_GROUPS, TUI_HELD, TUI_ORPHANS, TUI_ACTIVITY, TUI_JOURNAL, TUI_VIEWS };
 
 /* What tui_apply() asks the loop to do. */
 enum {
@@ -26,6 +27,7 @@ enum {
 	TUI_START_JOB = 32,    /* start model->run as a job */
 	TUI_READ_JOURNAL = 64,
 	TUI_READ_JOBS = 128,
+	TUI_LOOK_FOR_ORPHANS = 4096,
 	TUI_REPAINT = 256,     /* the terminal may show anything: send it all */
 	TUI_STOP = 512,        /* suspend */
 	TUI_LEAVE = 1024,
@@ -53,7 +55,7 @@ struct tui_list {
 	bool moved;                   /* by the user: else it stays at the first line */
 	/* Where the cursor is, so that it finds its message again. */
 	struct { uint16_t dir; char name[QF_NAME_MAX]; } on;
-	char *on_group;
+	char *on_name;                /* of a group, a change, an orphan */
 };
 
 /* A mark: directory and id. */
@@ -145,7 +147,7 @@ struct tui_model {
 	unsigned serial;
 
 	enum tui_view view, back_to;
-	struct tui_list lists[TUI_VIEWS]; /* TUI_JOURNAL has none */
+	struct tui_list lists[TUI_VIEWS];
 	size_t sort;                  /* which of the sort columns */
 	bool reversed;
 	size_t by;                    /* which field groups count by */
@@ -173,6 +175,7 @@ struct tui_model {
 	bool bodies;                  /* may be shown */
 
 	struct tui_journal journal;
+	struct tui_orphans orphans;
 	struct tui_jobs jobs;
 	bool job_alive;
 	char last_job[64];            /* the newest job that was started here */
@@ -189,7 +192,7 @@ struct tui_model {
 
 enum tui_event_kind {
 	TUI_EVENT_KEY, TUI_EVENT_ACTION, TUI_EVENT_CLOCK, TUI_EVENT_SIZE, TUI_EVENT_PICTURE,
-	TUI_EVENT_ORDER, TUI_EVENT_TEXT, TUI_EVENT_TEXT_END, TUI_EVENT_JOURNAL, TUI_EVENT_JOBS,
+	TUI_EVENT_ORDER, TUI_EVENT_ORPHANS, TUI_EVENT_TEXT, TUI_EVENT_TEXT_END, TUI_EVENT_JOURNAL, TUI_EVENT_JOBS,
 	TUI_EVENT_NOTE,
 };
 
@@ -200,9 +203,10 @@ struct tui_event {
 	enum tui_action action;
 	int64_t clock;
 	size_t lines, columns;
-	struct tui_picture *picture;     /* these four are the model's from then on */
+	struct tui_picture *picture;     /* these are the model's from then on */
 	struct tui_order *order;
 	struct tui_journal *journal;
+	struct tui_orphans *orphans;
 	struct tui_jobs *jobs;
 	struct qf_slice bytes;           /* TUI_EVENT_TEXT, TUI_EVENT_NOTE; copied */
 	int status;                      /* TUI_EVENT_TEXT_END */
@@ -227,7 +231,20 @@ extern const char *const tui_sorts[];
 /* Fields that groups can count by, to NULL. */
 extern const char *const tui_bys[];
 
+/* list.c: where the user is in the lists. */
 struct tui_list *tui_current_list(struct tui_model *model);
+/* Entries of the list in view. */
+size_t tui_length(const struct tui_model *model);
+/* Does the view list messages, which can be marked and acted on? */
+bool tui_lists_messages(const struct tui_model *model);
+void tui_scroll(size_t *top, size_t cursor, size_t n, size_t body);
+/* The journal or the orphans were read again: find the place. */
+void tui_list_again(struct tui_model *model, enum tui_view view);
+unsigned tui_take_order(struct tui_model *model, struct tui_order *order);
+unsigned tui_show_view(struct tui_model *model, enum tui_view view);
+unsigned tui_list_action(struct tui_model *model, enum tui_action action);
+unsigned tui_list_find(struct tui_model *model, int direction);
+unsigned tui_list_click(struct tui_model *model, size_t line);
 /* Lines of the body of the screen. */
 size_t tui_body_lines(const struct tui_model *model);
 /* The row under the cursor, or NULL. */
@@ -258,6 +275,8 @@ unsigned tui_text_action(struct tui_model *model, enum tui_action action);
 bool tui_text_find(struct tui_model *model, int direction, bool stay);
 void tui_help(struct tui_model *model);
 void tui_jobs_text(struct tui_model *model);
+/* All that is known of the i-th orphan. */
+void tui_orphan_text(struct tui_model *model, size_t i);
 /* Show a part of the message in the text. */
 unsigned tui_show_part(struct tui_model *model, enum tui_part part);
 

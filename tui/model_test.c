@@ -169,7 +169,7 @@ set_up(void)
 		put_message(i == 5 ? "hf" : "qf", i);
 	cr_assert_eq(qf_queue_open(&options, &queue, &err), QF_OK);
 	qf_policy_default(&policy);
-	config = (struct tui_config){.queues = {queue, queue, queue},
+	config = (struct tui_config){.queues = {queue, queue, queue, queue},
 				     .policy = &policy,
 				     .now = NOW,
 				     .idle_limit = 1200,
@@ -202,7 +202,7 @@ TEST(first_screen)
 
 	snprintf(want, sizeof(want),
 		 " %s  6 messages, oldest 10h\n"
-		 " 1 messages  2 groups  3 held  4 activity  5 journal\n"
+		 " 1 messages  2 groups  3 held  4 orphans  5 activity  6 journal\n"
 		 "   ID                AGE   SIZE FROM        RCPT            STATUS\n"
 		 "   6AMAAA000000      10h   1000 ann0@src.e… bob0@a.example  Deferred: 421 4.2.1…\n",
 		 root);
@@ -387,7 +387,7 @@ TEST(activity_tells_who_came_and_went)
 	picture->went.rows[0] = tui_row_share(picture->rows[1]);
 	picture->went.rows[1] = tui_row_share(picture->rows[2]);
 	apply((struct tui_event){.kind = TUI_EVENT_PICTURE, .picture = picture});
-	press("4");
+	press("5");
 	cr_assert(shows("1 came, 2 went"), "%s", screen());
 	cr_assert(shows("nothing is in delivery"));
 }
@@ -519,7 +519,7 @@ TEST(sizes)
 		for (size_t columns = 1; columns < 130; columns += 3) {
 			apply((struct tui_event){.kind = TUI_EVENT_SIZE, .lines = lines,
 						 .columns = columns});
-			for (const char *k = "12345J?:"; *k; k++) {
+			for (const char *k = "123456J?:"; *k; k++) {
 				char text[2] = {*k};
 
 				press(text);
@@ -553,7 +553,7 @@ TEST(hostile_text_is_shown_not_sent)
 		 "RPFD:<x@\r\n\x9b" "2J>\nH??Subject: \xd7\xa9\xd7\x9c\xd7\x95\xd7\x9d e\xcc\x81 \xe4\xbd\xa0\xe5\xa5\xbd\n.\n",
 		 (long long)(NOW - 90000));
 	refresh();
-	for (const char *k = "12345"; *k; k++) {
+	for (const char *k = "123456"; *k; k++) {
 		const char *s;
 		char text[2] = {*k};
 

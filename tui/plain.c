@@ -31,11 +31,9 @@ say(struct tui_loop *loop)
 {
 	struct qf_buf screen = {0}, out = {0};
 	const struct tui_list *list = tui_current_list(&loop->model);
-	bool in_list = !loop->model.text.kind && loop->model.view != TUI_JOURNAL;
+	bool in_list = !loop->model.text.kind;
 	size_t cursor = TUI_TOP + list->cursor - list->top, line = 0, blank = 0;
 
-	if (loop->model.view == TUI_JOURNAL)
-		cursor = TUI_TOP + loop->model.journal.cursor - loop->model.journal.top;
 	tui_draw(&loop->model, &loop->grid);
 	tui_grid_dump(&loop->grid, &screen);
 	for (size_t at = 0; at < screen.n; line++) {
@@ -47,9 +45,7 @@ say(struct tui_loop *loop)
 			break;
 		blank = n ? 0 : blank + 1;
 		if (blank < 2) {
-			qf_buf_adds(&out, (in_list || loop->model.view == TUI_JOURNAL) &&
-							  !loop->model.text.kind && line == cursor
-						  ? "> " : "  ");
+			qf_buf_adds(&out, in_list && line == cursor ? "> " : "  ");
 			qf_buf_add(&out, screen.p + at, n);
 			qf_buf_addc(&out, '\n');
 		}
@@ -99,8 +95,9 @@ settle(struct tui_loop *loop)
 	while (!loop->leave && tui_clock_ms() < end &&
 	       (!loop->model.picture || !loop->model.picture->complete || loop->model.text.running ||
 		loop->jobs_alive ||
-		(loop->model.view != TUI_JOURNAL && !tui_current_list(&loop->model)->order) ||
-		(loop->model.view == TUI_JOURNAL && !loop->model.journal.known)))
+		(loop->model.view == TUI_JOURNAL    ? !loop->model.journal.known
+		 : loop->model.view == TUI_ORPHANS ? !loop->model.orphans.known
+						   : !tui_current_list(&loop->model)->order)))
 		tui_loop_wait(loop, -1);
 	/* An order that is on its way comes within a moment. */
 	for (int i = 0; i < 3 && !loop->leave; i++) {

@@ -58,7 +58,7 @@ struct tui_entry {
 };
 struct tui_journal {
 	struct tui_entry *entries;    /* newest first */
-	size_t n, cursor, top;
+	size_t n;
 	char failure[200];
 	bool known;
 };

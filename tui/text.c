@@ -311,3 +311,40 @@ tui_jobs_text(struct tui_model *model)
 		add_words(&model->text, "no jobs: changes that were asked for here are listed here\n");
 	model->text.top = top < model->text.n ? top : 0;
 }
+
+static void
+add_field(struct tui_text *text, const char *label, const char *words)
+{
+	char line[24];
+
+	if (!words || !*words)
+		return;
+	snprintf(line, sizeof(line), "%-13s", label);
+	add_words(text, line);
+	add_words(text, words);
+	add_words(text, "\n");
+}
+
+void
+tui_orphan_text(struct tui_model *model, size_t i)
+{
+	const struct tui_orphan *o = i < model->orphans.n ? &model->orphans.found[i] : NULL;
+	char when[QF_TIME_TEXT];
+
+	if (!o)
+		return;
+	tui_text_open(model, TUI_TEXT_OUTPUT, o->path);
+	add_field(&model->text, "Verdict", o->verdict);
+	add_field(&model->text, "Cause", o->cause);
+	add_field(&model->text, "", o->text);
+	add_field(&model->text, "Why", o->why);
+	add_field(&model->text, "Harm", o->harm);
+	if (o->deadline != QF_TIME_NONE) {
+		qf_time_format(o->deadline, when);
+		add_field(&model->text, "From", when);
+	}
+	qf_age_format(o->age, when);
+	add_field(&model->text, "Changed", when);
+	add_field(&model->text, "Remedy", o->fix);
+	add_words(&model->text, o->more);
+}

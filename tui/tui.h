@@ -10,8 +10,10 @@
 enum tui_command_kind { TUI_COMMAND_UNKNOWN, TUI_COMMAND_READS, TUI_COMMAND_CHANGES, TUI_COMMAND_NOT_HERE };
 
 struct tui_config {
-	/* The same queue three times: for the thread that reads, the one that sorts, the screen. */
-	struct qf_queue *queues[3];
+	/* The same queue four times: for the threads that read, sort, and look for orphans, and for the
+	   screen. */
+	struct qf_queue *queues[4];
+	const struct qf_cf *cf;          /* or NULL */
 	const struct qf_policy *policy;
 	const struct qf_redactor *redactor; /* or NULL */
 	int64_t now;                     /* QF_TIME_NONE: the clock of the system */

@@ -25,6 +25,7 @@ size_t tui_activity_busy_lines(const struct tui_model *model);
 void tui_draw_messages(struct tui_model *model, struct tui_grid *grid, size_t first, size_t lines);
 void tui_draw_groups(struct tui_model *model, struct tui_grid *grid);
 void tui_draw_activity(struct tui_model *model, struct tui_grid *grid);
+void tui_draw_orphans(struct tui_model *model, struct tui_grid *grid);
 void tui_draw_journal(struct tui_model *model, struct tui_grid *grid);
 void tui_draw_text(struct tui_model *model, struct tui_grid *grid);
 /* Style what is looked for in columns that are drawn. */

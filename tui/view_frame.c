@@ -8,8 +8,8 @@
 
 #include "view.h"
 
-static const char *const view_names[TUI_VIEWS] = {"messages", "groups", "held", "activity",
-						  "journal"};
+static const char *const view_names[TUI_VIEWS] = {"messages", "groups", "held", "orphans",
+						  "activity", "journal"};
 
 /* Seconds until the session is cut, told in its last quarter; -1: not to be told. */
 static int64_t
@@ -143,18 +143,19 @@ draw_views(struct tui_model *model, struct tui_grid *grid)
 	const struct tui_order *order = list->order;
 	size_t column = 0;
 	struct qf_buf text = {0};
+	bool chosen = list->filter.n || (model->view == TUI_MESSAGES && model->inside);
 
 	for (size_t i = 0; i < TUI_VIEWS; i++) {
 		char name[32];
-		/* On a narrow screen only the one that is shown is named. */
-		bool named = grid->columns >= 76 || i == model->view;
+		/* Where there is no room for all, only the one that is shown is named. */
+		bool named = grid->columns >= (chosen ? 110 : 76) || i == model->view;
 
 		snprintf(name, sizeof(name), " %zu%s%s ", i + 1, named ? " " : "",
 			 named ? view_names[i] : "");
 		column += tui_grid_puts(grid, 1, column, grid->columns, name,
 					i == model->view ? TUI_REVERSE : 0);
 	}
-	if (order && (list->filter.n || (model->view == TUI_MESSAGES && model->inside))) {
+	if (order && chosen) {
 		qf_buf_adds(&text, " (");
 		add_number(&text, order->grouped ? order->ngroups : order->n);
 		qf_buf_addc(&text, ')');
@@ -393,6 +394,8 @@ tui_draw(struct tui_model *model, struct tui_grid *grid)
 		tui_draw_activity(model, grid);
 	else if (model->view == TUI_JOURNAL)
 		tui_draw_journal(model, grid);
+	else if (model->view == TUI_ORPHANS)
+		tui_draw_orphans(model, grid);
 	else
 		tui_draw_messages(model, grid, TUI_TOP, tui_body_lines(model));
 	draw_bottom(model, grid);

@@ -296,13 +296,14 @@ void
 tui_draw_journal(struct tui_model *model, struct tui_grid *grid)
 {
 	const struct tui_journal *journal = &model->journal;
+	const struct tui_list *list = tui_current_list(model);
 	size_t lines = tui_body_lines(model);
 
 	tui_grid_puts(grid, TUI_TOP - 1, 1, grid->columns,
 		      "WHEN                 WHAT      ID              RESULT   UNDO       WHO",
 		      TUI_BOLD);
-	for (size_t i = 0; i < lines && journal->top + i < journal->n; i++) {
-		const struct tui_entry *e = &journal->entries[journal->top + i];
+	for (size_t i = 0; i < lines && list->top + i < journal->n; i++) {
+		const struct tui_entry *e = &journal->entries[list->top + i];
 		const char *cells[] = {e->command, e->id, e->result ? e->result : "interrupted",
 				       qf_undo_name(e->undo), e->user, e->note};
 		static const size_t at[] = {22, 32, 48, 57, 68, 80}, width[] = {9, 15, 8, 10, 11, 80};
@@ -316,7 +317,7 @@ tui_draw_journal(struct tui_model *model, struct tui_grid *grid)
 						 (struct qf_slice){cells[k], strlen(cells[k])},
 						 k == 3 && e->undo == QF_UNDO_POSSIBLE ? TUI_GREEN : 0);
 		tui_draw_found(model, grid, TUI_TOP + i);
-		if (journal->top + i == journal->cursor)
+		if (list->top + i == list->cursor)
 			tui_grid_style(grid, TUI_TOP + i, 0, 47, TUI_REVERSE);
 	}
 	if (journal->failure[0])
@@ -326,4 +327,53 @@ tui_draw_journal(struct tui_model *model, struct tui_grid *grid)
 	else if (!journal->n)
 		tui_grid_puts(grid, TUI_TOP, 3, grid->columns,
 			      journal->known ? "no changes were made" : "reading", 0);
+}
+
+/* ------------------------------------------------------------------ orphans */
+
+static unsigned
+verdict_color(const char *verdict)
+{
+	return strcmp(verdict, "hazard") == 0		? TUI_RED | TUI_BOLD
+	       : strcmp(verdict, "recoverable") == 0 ? TUI_GREEN
+	       : strcmp(verdict, "partial") == 0	? TUI_YELLOW
+						      : 0;
+}
+
+void
+tui_draw_orphans(struct tui_model *model, struct tui_grid *grid)
+{
+	const struct tui_orphans *orphans = &model->orphans;
+	const struct tui_list *list = tui_current_list(model);
+	size_t lines = tui_body_lines(model);
+
+	tui_grid_puts(grid, TUI_TOP - 1, 1, grid->columns,
+		      "VERDICT     CAUSE           FILE               AGE  WHY", TUI_BOLD);
+	for (size_t i = 0; i < lines && list->top + i < orphans->n; i++) {
+		const struct tui_orphan *o = &orphans->found[list->top + i];
+		char age[QF_TIME_TEXT];
+		const char *name = strrchr(o->path, '/');
+		size_t at = TUI_TOP + i;
+
+		name = name ? name + 1 : o->path;
+		qf_age_format(o->age, age);
+		tui_grid_puts(grid, at, 1, 11, o->verdict, verdict_color(o->verdict));
+		tui_grid_puts(grid, at, 13, 15, o->cause, 0);
+		tui_grid_put_raw(grid, at, 29, 16, (struct qf_slice){name, strlen(name)}, 0);
+		tui_grid_puts(grid, at, 46, 6, age, TUI_CYAN);
+		if (grid->columns > 54)
+			tui_grid_put_raw(grid, at, 53, grid->columns - 53,
+					 (struct qf_slice){o->why, strlen(o->why)}, 0);
+		tui_draw_found(model, grid, at);
+		if (list->top + i == list->cursor)
+			tui_grid_style(grid, at, 0, 45, TUI_REVERSE);
+	}
+	if (orphans->failure[0])
+		tui_grid_put_raw(grid, TUI_TOP + (orphans->n < lines ? orphans->n : lines - 1), 3,
+				 grid->columns,
+				 (struct qf_slice){orphans->failure, strlen(orphans->failure)}, TUI_RED);
+	else if (!orphans->n)
+		tui_grid_puts(grid, TUI_TOP, 3, grid->columns - 3,
+			      orphans->known ? "every file belongs to a whole message"
+					     : "looking, twice: this takes a second, on NFS a minute", 0);
 }
