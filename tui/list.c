@@ -186,7 +186,9 @@ tui_take_order(struct tui_model *model, struct tui_order *order)
 		list->cursor = find_again(list, order);
 	if (list->cursor >= n)
 		list->cursor = n ? n - 1 : 0;
-	list->top = list->cursor > line ? list->cursor - line : 0;
+	/* The cursor's line stays, but that nothing is scrolled off that was not before. */
+	if (list->top > 0 || list->cursor >= body)
+		list->top = list->cursor > line ? list->cursor - line : 0;
 	tui_order_free(list->order);
 	list->order = order;
 	tui_scroll(&list->top, list->cursor, n, body);

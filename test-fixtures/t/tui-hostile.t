@@ -49,9 +49,9 @@ def pieces(top):
         p.send(b"\x1b")
         p.wait(lambda text: "/subject" not in text)
         p.send(b"\x0c")
-        p.settle()
+        p.settle(1)
         tap.ok(p.screen().splitlines()[3:40] == whole.splitlines()[3:40],
-               "escape gives back the screen that was")
+               "escape gives back the screen that was", whole, p.screen())
         p.send(b"q")
         tap.ok(p.end() == 0 and not p.screen_.alternate, "q leaves, and gives the screen back")
 
