@@ -133,18 +133,30 @@ is_proper_id(const struct qf_pair_file *file)
 	return qf_id_decode(id, QF_TIME_NONE, &decoded);
 }
 
-/* One run of names of the same file: it is told with the name that sendmail may have made. */
+/* Of several names the one with a body beside it is the message's; then one that sendmail may have
+   made. */
+static int
+rank(const struct qf_orphans *orphans, const struct qf_link *link)
+{
+	const struct qf_pair_file *files = orphans->pairs->files;
+	const struct qf_candidate *set = &orphans->candidates[link->candidate];
+	int rank = is_proper_id(&files[orphans->seen[link->seen].file]);
+
+	for (uint32_t i = set->first; i < set->first + set->n && rank < 2; i++)
+		if (files[orphans->seen[i].file].kind == QF_KIND_DATA)
+			rank += 2;
+	return rank;
+}
+
+/* One run of names of the same file: it is told with one of them. */
 static void
 join_links(struct qf_orphans *orphans, size_t first, size_t n)
 {
-	const struct qf_pairs *pairs = orphans->pairs;
 	size_t leader = first;
 
-	for (size_t i = first; i < first + n; i++)
-		if (is_proper_id(&pairs->files[orphans->seen[orphans->links[i].seen].file])) {
+	for (size_t i = first + 1; i < first + n; i++)
+		if (rank(orphans, &orphans->links[i]) > rank(orphans, &orphans->links[leader]))
 			leader = i;
-			break;
-		}
 	for (size_t i = first; i < first + n; i++) {
 		struct qf_seen *seen = &orphans->seen[orphans->links[i].seen];
 

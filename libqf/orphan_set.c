@@ -256,15 +256,17 @@ tell_several(struct qf_set *set)
 	struct qf_tell *tell = &set->tell;
 	bool apart = false, different = false;
 
+	/* The queued one is what a run takes. */
+	for (size_t i = 0; i < set->n; i++)
+		if (is_active(&set->members[i]) &&
+		    (!first || (first->file->kind != QF_KIND_QUEUED &&
+				set->members[i].file->kind == QF_KIND_QUEUED)))
+			first = &set->members[i];
 	for (size_t i = 0; i < set->n; i++) {
 		struct qf_member *member = &set->members[i];
 
-		if (!is_active(member))
+		if (!is_active(member) || member == first)
 			continue;
-		if (!first) {
-			first = member;
-			continue;
-		}
 		if (!second)
 			second = member;
 		apart |= member->file->place != first->file->place;
@@ -275,6 +277,7 @@ tell_several(struct qf_set *set)
 	tell->facts.kind = QF_KIND_QUEUED;
 	tell->control = first;
 	tell->other = second;
+	add(tell, first);
 	for (size_t i = 0; i < set->n; i++)
 		if (is_active(&set->members[i]))
 			add(tell, &set->members[i]);

@@ -3,6 +3,7 @@
 exec "${PYTHON:-python3}" "$0"
 '''
 """qf orphans as a job: its formats, --since, --output, --every, --ping, and the examples in scripts/."""
+import concurrent.futures
 import configparser
 import csv
 import http.server
@@ -58,6 +59,12 @@ def orphans(queue, *options):
     return harness.qf("orphans", *BASE, "-Q", queue, *options)
 
 
+def at_once(*calls):
+    """Several calls of orphans() side by side: most of the time each waits between its looks."""
+    with concurrent.futures.ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(lambda call: orphans(*call), calls))
+
+
 def put(path, text=""):
     with open(path, "w") as f:
         f.write(text)
@@ -66,43 +73,49 @@ def put(path, text=""):
 
 def formats(tap, damaged, empty):
     """What each format is, and what it is when there is nothing."""
-    result = orphans(empty)
+    (silent, usual, verbose, as_csv, prometheus, fine, critical, warning, few, redacted) = at_once(
+        (empty,), (damaged,), (damaged, "-v"), (damaged, "--format=csv"),
+        (damaged, "--format=prometheus"), (empty, "--format=nagios"), (damaged, "--format=nagios"),
+        (damaged, "--format=nagios", "--crit=6", "--warn=5"),
+        (damaged, "--format=nagios", "--crit=7", "--warn=6"),
+        (damaged, "--format=json", "--redact"))
+    result = silent
     tap.ok(result.returncode == 0 and not result.stdout and not result.stderr,
            "nothing to report: silent, status 0", result)
-    result = orphans(damaged)
+    result = usual
     tap.ok(result.returncode == 1 and re.search(rb"(?m)^hazard +qf-empty +\S+ +/", result.stdout)
            and b" hazard" in result.stdout.splitlines()[-1], "a short text, status 1", result)
-    lines = orphans(damaged, "-v").stdout.decode()
+    lines = verbose.stdout.decode()
     tap.ok("    why: " in lines and "    fix: guard at once, then rescue" in lines,
            "-v: with reasons and fixes", lines)
-    rows = list(csv.reader(io.StringIO(orphans(damaged, "--format=csv").stdout.decode(),
+    rows = list(csv.reader(io.StringIO(as_csv.stdout.decode(),
                                        newline="")))
     tap.ok(rows[0][4:6] == ["cause", "verdict"] and len(rows) == 6
            and all(len(row) == len(rows[0]) for row in rows)
            and ["qf-alone", "hazard"] in [row[4:6] for row in rows], "CSV", rows)
-    text = orphans(damaged, "--format=prometheus").stdout.decode()
+    text = prometheus.stdout.decode()
     tap.ok(re.search(r'(?m)^qf_orphan_files\{queue="[^"]+",verdict="hazard"\} 8$', text)
            and all(re.match(r'(# (HELP|TYPE) \S+ .+|[a-z_]+(\{(\w+="[^"]*",?)+\})? [0-9.]+)$', line)
                    for line in text.splitlines()), "Prometheus text", text)
-    result = orphans(empty, "--format=nagios")
+    result = fine
     tap.ok(result.returncode == 0 and result.stdout.startswith(b"QF ORPHANS OK - 0 "),
            "nagios: OK", result)
-    result = orphans(damaged, "--format=nagios")
+    result = critical
     tap.ok(result.returncode == 2 and result.stdout.startswith(b"QF ORPHANS CRITICAL - 5 findings, "
                                                                b"4 hazards")
            and b" | orphans=5;" in result.stdout.splitlines()[0], "nagios: a hazard is critical",
            result)
-    result = orphans(damaged, "--format=nagios", "--crit=6", "--warn=5")
+    result = warning
     tap.ok(result.returncode == 1 and b"WARNING" in result.stdout, "nagios: --warn and --crit count",
            result)
-    result = orphans(damaged, "--format=nagios", "--crit=7", "--warn=6")
+    result = few
     tap.ok(result.returncode == 0, "nagios: fewer than --warn", result)
     result = orphans(damaged + "/nowhere", "--format=nagios")
     tap.ok(result.returncode == 3 and result.stdout.startswith(b"QF ORPHANS UNKNOWN")
            and b"nowhere" in result.stderr, "nagios: a queue that is not there is unknown", result)
     tap.ok(orphans(damaged + "/nowhere").returncode == 66, "a queue that is not there: 66")
     tap.ok(orphans(damaged, "--format=what").returncode == 64, "no such format: 64")
-    result = orphans(damaged, "--format=json", "--redact")
+    result = redacted
     tap.ok(b"@redacted" in result.stdout and b"@fir.example" not in result.stdout, "--redact",
            result)
 
