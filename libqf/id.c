@@ -3,8 +3,10 @@
  *
  * Origin: sendmail/queue.c assign_queueid() of the releases named in enum qf_id_form.
  */
+#include <stdio.h>
 #include <time.h>
 
+#include "id.h"
 #include "when.h"
 
 /* Ids with a date came with 8.10, in 2000; no clock of that time was ten years slow. The rule
@@ -153,4 +155,21 @@ qf_id_decode(struct qf_slice id, int64_t near, struct qf_id *out)
 		return true;
 	*out = opaque;
 	return false;
+}
+
+size_t
+qf_id_make(int64_t when, long pid, unsigned sequence, char *id, size_t size)
+{
+	static const char digits[] =
+		"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+	time_t seconds = (time_t)when;
+	struct tm tm;
+	int n;
+
+	if (!gmtime_r(&seconds, &tm) || tm.tm_year < 0 || pid < 0)
+		return 0;
+	n = snprintf(id, size, "%c%c%c%c%c%c%c%c%06ld", digits[tm.tm_year % YEAR_CYCLE],
+		     digits[tm.tm_mon], digits[tm.tm_mday], digits[tm.tm_hour], digits[tm.tm_min],
+		     digits[tm.tm_sec], digits[sequence / 60 % 60], digits[sequence % 60], pid);
+	return n > 0 && (size_t)n < size ? (size_t)n : 0;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "id.h"
 #include "when.h"
 
 static struct qf_slice
@@ -198,4 +199,26 @@ Test(id, takes_any_bytes)
 		cr_assert_eq(id.time == QF_TIME_NONE, id.form == QF_ID_V86);
 		cr_assert_eq(id.hour == -1, id.form != QF_ID_V86);
 	}
+}
+
+/* What is made is read again as what it was made of; and an id that sendmail made. */
+Test(id, made_ids_are_sendmails)
+{
+	char text[QF_NAME_MAX];
+	struct qf_id id;
+
+	cr_assert_eq(qf_id_make(1795331278, 20610, 25 * 60 + 15, text, sizeof(text)), 14);
+	cr_assert_str_eq(text, "6AM77wPF020610");
+	for (unsigned i = 0; i < QF_ID_SEQUENCES; i += 119) {
+		int64_t when = 1700000000 + (int64_t)i * 86413;
+		size_t n = qf_id_make(when, 4000000 + (long)i, i, text, sizeof(text));
+
+		cr_assert_eq(n, 15);
+		cr_assert(qf_id_decode((struct qf_slice){text, n}, when, &id));
+		cr_assert_eq(id.form, QF_ID_V812);
+		cr_assert_eq(id.time, when);
+		cr_assert_eq(id.pid, 4000000 + (long)i);
+		cr_assert_eq(id.sequence, (int)i);
+	}
+	cr_assert_eq(qf_id_make(0, 1, 0, text, 14), 0);
 }

@@ -1518,6 +1518,161 @@ bool qf_log_compression(void);
  */
 void qf_log_event_key(const struct qf_log_event *event, uint64_t n, unsigned char key[16]);
 
+/* ---------------------------------------------------------------- salvage */
+
+/* What becomes, or became, of a message. X(identifier, word users see) */
+#define QF_SALVAGE_OUTCOMES(X) \
+	X(MOVE, "move")         /* a plan */ \
+	X(COPY, "copy") \
+	X(SKIP, "skip") \
+	X(MOVED, "moved")       /* done */ \
+	X(COPIED, "copied") \
+	X(SKIPPED, "skipped") \
+	X(FAILED, "failed") \
+	X(THERE, "there")       /* verified: at the target, as it was brought there */ \
+	X(GONE, "gone")         /* it was there, and its sendmail has finished it */ \
+	X(LEFT, "left")         /* at the source still, or claimed there */ \
+	X(MISSING, "missing") \
+	X(DOUBLED, "doubled")   /* at the target, and at the source */ \
+	X(ALTERED, "altered")   /* at the target, and not what was brought there */
+
+enum qf_salvage_outcome {
+#define X(id, word) QF_SALVAGE_##id,
+	QF_SALVAGE_OUTCOMES(X)
+#undef X
+	QF_SALVAGE_OUTCOME_COUNT
+};
+
+/* Why a message is not moved. X(identifier, word users see) */
+#define QF_SALVAGE_WHYS(X) \
+	X(NONE, "") \
+	X(BUSY, "busy")         /* in delivery */ \
+	X(DAMAGED, "damaged") \
+	X(PRESENT, "present")   /* the target has it, or had it */ \
+	X(EXPIRED, "expired")   /* and --expired=skip was asked for */ \
+	X(CHANGED, "changed")   /* not what was planned, or changed under way */ \
+	X(DENIED, "denied") \
+	X(NO_SPACE, "no-space") \
+	X(ERROR, "error") \
+	X(GONE, "gone")         /* its sendmail finished it, or another run has it */ \
+	X(MISSING, "missing")   /* these three: in verify, with the outcome of that name */ \
+	X(DOUBLED, "doubled") \
+	X(ALTERED, "altered") \
+	X(CLAIMED, "claimed")   /* by a run whose lease is not over, or for another target */ \
+	X(STOPPED, "stopped")   /* not begun: a signal, or the target takes no more */
+
+enum qf_salvage_why {
+#define X(id, word) QF_SALVAGE_WHY_##id,
+	QF_SALVAGE_WHYS(X)
+#undef X
+	QF_SALVAGE_WHY_COUNT
+};
+const char *qf_salvage_outcome_name(enum qf_salvage_outcome outcome);
+const char *qf_salvage_why_name(enum qf_salvage_why why);
+
+/* What is done with messages that sendmail would return to their senders at once. */
+enum qf_salvage_expired { QF_EXPIRED_HOLD, QF_EXPIRED_REFRESH, QF_EXPIRED_MOVE, QF_EXPIRED_SKIP };
+
+/* One message. Strings live for the call; NULL for what is not known. */
+struct qf_salvage_record {
+	enum qf_salvage_outcome outcome;
+	enum qf_salvage_why why;
+	const char *detail;      /* more words: which call failed, what is wrong with it */
+	const char *file;        /* name of the control file at the source */
+	const char *id, *new_id; /* new_id: where the target had another message of that id */
+	const char *from, *to;   /* directories */
+	const char *as;          /* state it has there: "queued", "held", "lost" */
+	bool expired;
+	int64_t bounce_at;       /* QF_TIME_NONE: never, or not known */
+	int64_t bytes;           /* of both files; -1 */
+	const char *sha_control; /* at the target; in a plan, at the source */
+	const char *sha_data;
+	const char *origin;      /* of creation time and sender: stays what it is */
+};
+
+struct qf_salvage_totals {
+	char run[64];
+	uint64_t planned, moved, there, gone, left, held;
+	uint64_t skipped[QF_SALVAGE_WHY_COUNT], failed[QF_SALVAGE_WHY_COUNT];
+	uint64_t missing, doubled, altered;
+	uint64_t expired, renamed; /* of those to be moved */
+	int64_t bytes;
+	int64_t oldest_expired;    /* created; QF_TIME_NONE */
+	uint64_t claims;           /* found at the source, of other runs */
+};
+
+/* What is known of both sides before anything is moved. */
+struct qf_salvage_sides {
+	uint64_t busy;             /* locks seen at the source */
+	bool changing;             /* names in it changed between two looks */
+	uint64_t claims;           /* of other runs, at the source */
+	int64_t free_bytes;        /* at the target; -1 without a target */
+	int64_t free_files;        /* -1 where its file system does not count */
+	uint32_t uid, gid, mode;   /* that files will have there */
+	bool apart;                /* source and target lie on different file systems */
+	bool fleeting;             /* what lies there ends with the container, or at a reboot */
+};
+
+struct qf_salvage_options {
+	const char *command;       /* "plan", "run", "resume", "verify" */
+	const struct qf_query *query;         /* or NULL */
+	const struct qf_policy *policy;       /* of the target's sendmail: time-outs, QueueFileMode */
+	enum qf_salvage_expired expired;
+	bool copy;                 /* leave the source as it is */
+	bool hold, due;
+	bool retarget;             /* claims for another target too */
+	int64_t lease;             /* seconds */
+	uint64_t limit;            /* messages; 0: no limit */
+	unsigned rate;             /* messages a second; 0: no limit */
+	unsigned jobs, max_ops;
+	int64_t now;
+	bool two_looks;            /* at the source, a second apart: is it changing */
+	const volatile int *cancel;
+	/* Called for each message, in the thread that called the library. May be NULL. */
+	void (*report)(void *ctx, const struct qf_salvage_record *record);
+	/* Called at least every few seconds while work goes on. May be NULL. */
+	void (*progress)(void *ctx, const struct qf_salvage_totals *totals, uint64_t of);
+	void *ctx;
+};
+
+struct qf_salvage;
+
+/*
+ * qf_salvage_new - get ready to bring messages from one queue to another.
+ * to       NULL: only for a plan.
+ * options  copied; what it points to must outlive the object, and so must the queues.
+ * Returns  QF_OK; QF_E_USAGE where both are one queue; QF_E_DENIED, QF_E_SYS, QF_E_NOMEM.
+ *
+ * qf_salvage_look - read both sides and decide what becomes of each message. Reports each.
+ * qf_salvage_save, qf_salvage_load - a plan as JSON lines; one that is loaded replaces the look, and
+ * what has changed since is skipped. QF_E_DATA for what is no plan, or one for other queues.
+ *
+ * qf_salvage_run - do what was planned. Each message is claimed at the source (claim.h), brought
+ * to the target, synced and read back, made visible there, and only then removed from the source.
+ * qf_salvage_resume - finish, or start anew, what interrupted runs left: told from the two queues
+ * alone.
+ * qf_salvage_verify - account for every message of a run from both queues and its manifest.
+ * manifest NULL: all those at the target that concern this source; else a file.
+ * All return QF_OK when the work was done, whatever became of single messages; QF_E_INTERRUPTED
+ * after a signal; QF_E_BUSY for a copy from a source that is in use.
+ */
+enum qf_code qf_salvage_new(struct qf_queue *from, struct qf_queue *to,
+			    const struct qf_salvage_options *options, struct qf_salvage **out,
+			    struct qf_err *err);
+void qf_salvage_free(struct qf_salvage *salvage);
+enum qf_code qf_salvage_look(struct qf_salvage *salvage, struct qf_err *err);
+void qf_salvage_sides(const struct qf_salvage *salvage, struct qf_salvage_sides *sides);
+enum qf_code qf_salvage_save(struct qf_salvage *salvage, const char *path, struct qf_err *err);
+enum qf_code qf_salvage_load(struct qf_salvage *salvage, const char *path, struct qf_err *err);
+enum qf_code qf_salvage_run(struct qf_salvage *salvage, struct qf_err *err);
+enum qf_code qf_salvage_resume(struct qf_salvage *salvage, struct qf_err *err);
+enum qf_code qf_salvage_verify(struct qf_salvage *salvage, const char *manifest,
+			       struct qf_err *err);
+void qf_salvage_totals(const struct qf_salvage *salvage, struct qf_salvage_totals *totals);
+/* One qf.salvage/1 object and a line end. */
+void qf_salvage_render(const char *command, const struct qf_salvage_record *record,
+		       struct qf_buf *out);
+
 #ifdef __cplusplus
 }
 #endif

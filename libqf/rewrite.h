@@ -13,4 +13,16 @@ void qf_rewrite_release(const struct qf_msg *msg, struct qf_buf *out);
 /* With this time of the last try. False where there is no such line to change. */
 bool qf_rewrite_last_try(const struct qf_msg *msg, int64_t last_try, struct qf_buf *out);
 
+/* What a message may need when it goes to another queue. All zero: nothing is changed. */
+struct qf_rewrite_move {
+	bool data_beside;    /* no d line: the data file lies with the control file */
+	const char *reason;  /* quarantined, for this reason; or NULL */
+	bool refresh;        /* created at this time: */
+	int64_t created;
+	bool due;            /* as if never tried */
+};
+/* True where anything is different. What is not named stays byte for byte. */
+bool qf_rewrite_move(const struct qf_msg *msg, const struct qf_rewrite_move *move,
+		     struct qf_buf *out);
+
 #endif

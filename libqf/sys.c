@@ -43,6 +43,18 @@ real_renameat2(int from, const char *name, int to, const char *new_name, unsigne
 	return renameat2(from, name, to, new_name, flags);
 }
 
+static ssize_t
+real_copy_range(int from, int to, size_t n)
+{
+	return copy_file_range(from, NULL, to, NULL, n, 0);
+}
+
+static int
+real_touch(int fd)
+{
+	return futimens(fd, NULL);
+}
+
 const struct qf_sys qf_sys_real = {
 	.openat = real_openat,
 	.read = read,
@@ -60,6 +72,9 @@ const struct qf_sys qf_sys_real = {
 	.mkdirat = mkdirat,
 	.renameat2 = real_renameat2,
 	.unlinkat = unlinkat,
+	.copy_range = real_copy_range,
+	.touch = real_touch,
+	.space = fstatvfs,
 };
 
 /* Magic numbers of statfs(2). */
@@ -68,6 +83,8 @@ const struct qf_sys qf_sys_real = {
 #define FS_CIFS 0xff534d42u
 #define FS_FUSE 0x65735546u
 #define FS_OVERLAY 0x794c7630u
+#define FS_TMPFS 0x01021994u
+#define FS_RAMFS 0x858458f6u
 
 enum qf_fs
 qf_fs_of(int fd)
@@ -87,6 +104,16 @@ qf_fs_of(int fd)
 		return QF_FS_OVERLAY;
 	}
 	return QF_FS_LOCAL;
+}
+
+bool
+qf_fs_is_fleeting(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 &&
+	       ((uint32_t)fs.f_type == FS_OVERLAY || (uint32_t)fs.f_type == FS_TMPFS ||
+		(uint32_t)fs.f_type == FS_RAMFS);
 }
 
 uint64_t
@@ -207,6 +234,32 @@ qf_io_list(struct qf_io *io, int fd, void *bytes, size_t n)
 {
 	account(io, QF_OP_LIST);
 	return io->sys->getdents(fd, bytes, n);
+}
+
+int
+qf_io_space(struct qf_io *io, int fd, struct statvfs *space)
+{
+	account(io, QF_OP_STAT);
+	return io->sys->space(fd, space);
+}
+
+ssize_t
+qf_io_copy(struct qf_io *io, int from, int to, size_t n)
+{
+	ssize_t copied;
+
+	account(io, QF_OP_CHANGE);
+	do
+		copied = io->sys->copy_range(from, to, n);
+	while (copied < 0 && errno == EINTR);
+	return copied;
+}
+
+int
+qf_io_touch(struct qf_io *io, int fd)
+{
+	account(io, QF_OP_CHANGE);
+	return io->sys->touch(fd);
 }
 
 int

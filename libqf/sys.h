@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "qf.h"
 
@@ -31,6 +32,9 @@ struct qf_sys {
 	int (*mkdirat)(int dir, const char *name, mode_t mode);
 	int (*renameat2)(int from, const char *name, int to, const char *new_name, unsigned flags);
 	int (*unlinkat)(int dir, const char *name, int flags);
+	ssize_t (*copy_range)(int from, int to, size_t n); /* copy_file_range, at both offsets */
+	int (*touch)(int fd);                              /* futimens: now */
+	int (*space)(int fd, struct statvfs *space);       /* fstatvfs; changes nothing */
 };
 extern const struct qf_sys qf_sys_real;
 
@@ -71,6 +75,7 @@ int qf_io_fstat(struct qf_io *io, int fd, struct stat *st);
 int qf_io_stat(struct qf_io *io, int dir, const char *name, struct stat *st, int flags);
 int qf_io_getlk(struct qf_io *io, int fd, struct flock *lock);
 ssize_t qf_io_list(struct qf_io *io, int fd, void *bytes, size_t n);
+int qf_io_space(struct qf_io *io, int fd, struct statvfs *space);
 
 /* What changes something. As above; qf_io_write() writes all or fails. */
 int qf_io_create(struct qf_io *io, int dir, const char *name, int flags, mode_t mode);
@@ -82,6 +87,11 @@ int qf_io_fchmod(struct qf_io *io, int fd, mode_t mode);
 int qf_io_fchown(struct qf_io *io, int fd, uid_t uid, gid_t gid);
 int qf_io_mkdir(struct qf_io *io, int dir, const char *name, mode_t mode);
 int qf_io_unlink(struct qf_io *io, int dir, const char *name, int flags);
+/* Copies within the kernel, from and to where both files stand: how many bytes, 0 at the end. Where
+   the file systems cannot, EXDEV, EINVAL, ENOSYS or EOPNOTSUPP, and nothing was copied. */
+ssize_t qf_io_copy(struct qf_io *io, int from, int to, size_t n);
+/* The time of the last change of a file of ours is now, by the clock of its file system. */
+int qf_io_touch(struct qf_io *io, int fd);
 /* Over whatever has the new name. */
 int qf_io_rename(struct qf_io *io, int from, const char *name, int to, const char *new_name);
 /*
@@ -98,6 +108,9 @@ enum qf_fs {
 	QF_FS_NETWORK, /* NFS, SMB: flock is a byte-range lock of the server */
 };
 enum qf_fs qf_fs_of(int fd);
+
+/* Does what lies there end with the container, or at a reboot: a container's own layer, memory. */
+bool qf_fs_is_fleeting(int fd);
 
 /* Monotonic clock in ns. */
 uint64_t qf_clock_ns(void);

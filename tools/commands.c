@@ -27,5 +27,7 @@ const struct command commands[] = {
 	{"orphans", "", "files that belong to no whole message, and why", orphans_description,
 	 orphans_options, false, orphans_run},
 	{"tui", "", "all of it, interactively", tui_description, tui_options, false, tui_command_run},
+	{"salvage", "plan|run|resume|verify [FILTER]", "bring a stranded queue's mail to another queue",
+	 salvage_description, salvage_options, true, salvage_run},
 	{.name = NULL},
 };

@@ -58,4 +58,8 @@ extern const char orphans_description[];
 extern const struct opt orphans_options[];
 int orphans_run(char **operands, size_t n);
 
+extern const char salvage_description[];
+extern const struct opt salvage_options[];
+int salvage_run(char **operands, size_t n);
+
 #endif

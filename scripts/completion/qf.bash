@@ -9,7 +9,7 @@ _qf()
 	if [[ $cur == = ]]; then cur=; fi
 	if [[ $prev == = ]]; then prev=${COMP_WORDS[COMP_CWORD-2]}; fi
 	if ((COMP_CWORD == 1)); then
-		words="ls show shape hold release rm due undo journal wait audit orphans tui help --help --version"
+		words="ls show shape hold release rm due undo journal wait audit orphans tui salvage help --help --version"
 	else
 		case $command:$prev in
 		ls:--format) words="table mailq mailq-verbose json csv ids ids0" ;;
@@ -269,6 +269,36 @@ _qf()
 		tui:--jobs) return ;;
 		tui:--max-ops) return ;;
 		tui:--color) words="auto always never" ;;
+		salvage:--from) return ;;
+		salvage:--to) return ;;
+		salvage:--plan)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
+		salvage:--save)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
+		salvage:--manifest)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
+		salvage:--expired) words="hold refresh move skip" ;;
+		salvage:--limit) return ;;
+		salvage:--rate) return ;;
+		salvage:--lease) return ;;
+		salvage:--progress) words="text json" ;;
+		salvage:--format) words="table json" ;;
+		salvage:--queue|salvage:-Q)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
+		salvage:--config|salvage:-C)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
+		salvage:--queue-return) return ;;
+		salvage:--queue-warn) return ;;
+		salvage:--min-queue-age) return ;;
+		salvage:--now) return ;;
+		salvage:--jobs) return ;;
+		salvage:--max-ops) return ;;
+		salvage:--color) words="auto always never" ;;
 		ls:*) words="--format= --sort= --limit= --columns= --by= --watch= --explain --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
 		show:*) words="--format= --part= --body-limit= --no-body --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
 		shape:*) words="--format= --by= --senders --parents --min-subdomains= --buckets= --bucket-time= --linear --width= --top= --batch= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
@@ -282,6 +312,7 @@ _qf()
 		audit:*) words="--db= --label= --bodies --digest --dry-run --zone= --year= --format= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
 		orphans:*) words="--format= --deep --grace= --warn= --crit= --log= --since= --output= --every= --ping= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
 		tui:*) words="--read-only --idle-limit= --refresh= --plain --key= --actions --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
+		salvage:*) words="--from= --to= --plan= --save= --manifest= --expired= --copy --hold --due --limit= --rate= --lease= --retarget --progress= --format= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
 		esac
 	fi
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")

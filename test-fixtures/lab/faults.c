@@ -11,7 +11,7 @@
  *	                  number (mode of a new file), bytes written in hex
  *
  * Counted are: creating a file, writing to a regular file, rename, link, symlink, unlink, mkdir,
- * rmdir, chmod, chown, truncate, fsync, fdatasync.
+ * rmdir, chmod, chown, truncate, fsync, fdatasync, copy_file_range, futimens (not recorded).
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -394,4 +394,32 @@ fcntl64(int fd, int what, ...)
 
 	ARG(what, arg);
 	return fcntl_any(fd, what, arg);
+}
+
+/* Into the log as a write of what was copied. */
+ssize_t
+copy_file_range(int from, off_t *from_at, int to, off_t *to_at, size_t n, unsigned flags)
+{
+	char path[PATH_MAX], *bytes;
+	off_t at = lseek(to, 0, SEEK_CUR);
+	ssize_t copied;
+
+	if (is_hit())
+		return -1;
+	copied = syscall(SYS_copy_file_range, from, from_at, to, to_at, n, flags);
+	if (copied <= 0 || log_fd < 0)
+		return copied;
+	bytes = malloc((size_t)copied);
+	if (bytes && pread(to, bytes, (size_t)copied, at) == copied) {
+		path_of_fd(to, path);
+		record("write", path, "", 0, bytes, (size_t)copied);
+	}
+	free(bytes);
+	return copied;
+}
+
+int
+futimens(int fd, const struct timespec times[2])
+{
+	return is_hit() ? -1 : (int)syscall(SYS_utimensat, fd, NULL, times, 0);
 }

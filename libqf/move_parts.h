@@ -1,0 +1,71 @@
+/*
+ * move_parts - what the files move*.c share:
+ *	move.c           the order of the steps; stages, marks, names, what is dropped, what is undone
+ *	move_begin.c     a message taken up: claimed, found claimed, or read for a copy
+ */
+#ifndef QF_LIBQF_MOVE_PARTS_H
+#define QF_LIBQF_MOVE_PARTS_H
+
+#include "salvage.h"
+
+/* How far a message has come. */
+enum qf_move_step {
+	STEP_NEW,
+	STEP_CLAIMED, /* or, of a copy, read */
+	STEP_STAGED,
+	STEP_MARKED,
+	STEP_DATA,    /* the data file has its name */
+	STEP_NAMED,   /* the control file too; not yet known to be on disk */
+	STEP_THERE,
+	STEP_CLEARED, /* its data file at the source is gone */
+	STEP_DONE,
+	STEP_UNDO,    /* claimed, and to be put back */
+	STEP_VOID,    /* marked, and the name is taken */
+	STEP_ENDED,   /* there is an outcome */
+};
+
+struct qf_move_slot {
+	const struct qf_move *move;
+	enum qf_move_step step;
+	struct qf_claim claim;
+	struct qf_arrival arrival;
+	struct qf_buf control;  /* as it will be at the target */
+	unsigned number;        /* of the mark */
+	bool expired;
+	int64_t bounce_at;
+	const char *as;
+	char origin[33];        /* as it will be there */
+	/* The outcome. */
+	enum qf_salvage_outcome outcome;
+	enum qf_salvage_why why;
+	char detail[512];
+	struct qf_err err;
+};
+
+struct qf_move_batch {
+	struct qf_salvage *salvage;
+	const struct qf_marks *marks;
+	struct qf_move_slot *slots;
+	size_t n;
+	enum qf_move_step only;                 /* the step in hand */
+	void (*work)(struct qf_move_batch *batch, struct qf_move_slot *slot);
+};
+
+#define QF_MOVE_STILL_CLAIMED "still claimed: qf salvage resume finishes it"
+
+/* There is an outcome: in words, or as the failure in slot->err says, with more words or NULL. */
+void qf_move_end(struct qf_move_slot *slot, enum qf_salvage_outcome outcome,
+		 enum qf_salvage_why why, const char *detail, ...)
+	__attribute__((format(printf, 4, 5)));
+void qf_move_fail(struct qf_move_slot *slot, enum qf_code code, const char *where);
+
+/* ---------------------------------------------------------------- move_begin.c */
+
+/* Each for a slot at STEP_NEW; several at once. */
+void qf_move_claim(struct qf_move_batch *batch, struct qf_move_slot *slot);
+void qf_move_adopt(struct qf_move_batch *batch, struct qf_move_slot *slot);
+void qf_move_read_copy(struct qf_move_batch *batch, struct qf_move_slot *slot);
+/* A claim found gets the id it will have at the target. One at a time. */
+void qf_move_settle_id(struct qf_move_batch *batch, struct qf_move_slot *slot);
+
+#endif

@@ -1,0 +1,405 @@
+/*
+ * salvage - messages brought from one queue to another: the frame.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "buf.h"
+#include "err.h"
+#include "layout.h"
+#include "salvage.h"
+
+/* So often, in ns. */
+#define PROGRESS_EVERY 3000000000u
+/* Hands where answers come fast, and where each takes its time. */
+#define FEW_HANDS 4
+#define MANY_HANDS 32
+
+const char *
+qf_salvage_outcome_name(enum qf_salvage_outcome outcome)
+{
+	static const char *const names[QF_SALVAGE_OUTCOME_COUNT] = {
+#define X(id, word) [QF_SALVAGE_##id] = word,
+		QF_SALVAGE_OUTCOMES(X)
+#undef X
+	};
+
+	return names[outcome];
+}
+
+const char *
+qf_salvage_why_name(enum qf_salvage_why why)
+{
+	static const char *const names[QF_SALVAGE_WHY_COUNT] = {
+#define X(id, word) [QF_SALVAGE_WHY_##id] = word,
+		QF_SALVAGE_WHYS(X)
+#undef X
+	};
+
+	return names[why];
+}
+
+/* ------------------------------------------------------------------ both sides */
+
+static bool
+same_place(struct qf_io *io, int a, int b)
+{
+	struct stat x, y;
+
+	return qf_io_fstat(io, a, &x) == 0 && qf_io_fstat(io, b, &y) == 0 &&
+	       x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* Source and target must not share a directory: what is moved would be found again. */
+static enum qf_code
+check_apart(struct qf_queue *from, struct qf_queue *to, struct qf_err *err)
+{
+	for (size_t i = 0; i < qf_queue_ndirs(from); i++) {
+		const struct qf_dir *a = qf_queue_dir(from, i);
+
+		for (size_t k = 0; k < qf_queue_ndirs(to) && !a->trouble; k++) {
+			const struct qf_dir *b = qf_queue_dir(to, k);
+
+			if (!b->trouble && (same_place(qf_queue_io(from), a->control_fd,
+						       b->control_fd) ||
+					    same_place(qf_queue_io(from), a->data_fd, b->data_fd)))
+				return qf_err_set(err, QF_E_USAGE, b->path,
+						  "is the source as well as the target");
+		}
+	}
+	return QF_OK;
+}
+
+static bool
+is_slow(struct qf_queue *queue)
+{
+	for (size_t i = 0; i < qf_queue_ndirs(queue); i++) {
+		const struct qf_dir *d = qf_queue_dir(queue, i);
+		enum qf_fs fs = d->trouble ? QF_FS_LOCAL : qf_fs_of(d->control_fd);
+
+		if (fs == QF_FS_NETWORK || fs == QF_FS_FUSE)
+			return true;
+	}
+	return false;
+}
+
+static unsigned
+hands(const struct qf_salvage *salvage)
+{
+	unsigned n = salvage->options.jobs;
+
+	if (!n)
+		n = is_slow(salvage->from) || is_slow(salvage->to) ? MANY_HANDS : FEW_HANDS;
+	return n < QF_TAKEN_MAX ? n : QF_TAKEN_MAX;
+}
+
+enum qf_code
+qf_salvage_new(struct qf_queue *from, struct qf_queue *to,
+	       const struct qf_salvage_options *options, struct qf_salvage **out,
+	       struct qf_err *err)
+{
+	struct qf_salvage *salvage = calloc(1, sizeof(*salvage));
+	enum qf_code code = QF_OK;
+
+	if (!salvage)
+		return qf_err_nomem(err);
+	salvage->from = from;
+	salvage->to = to;
+	salvage->io = qf_queue_io(from);
+	salvage->options = *options;
+	salvage->policy = *options->policy;
+	salvage->id_time = options->now;
+	salvage->totals.oldest_expired = QF_TIME_NONE;
+	salvage->sides.free_bytes = salvage->sides.free_files = -1;
+	salvage->told = qf_clock_ns();
+	if (!qf_claim_name_run(options->now, salvage->run))
+		code = qf_err_set(err, QF_E_SYS, "run", "no random number to be had");
+	snprintf(salvage->totals.run, sizeof(salvage->totals.run), "%s", salvage->run);
+	if (!code && to)
+		code = check_apart(from, to, err);
+	if (code)
+		qf_salvage_free(salvage);
+	else
+		*out = salvage;
+	return code;
+}
+
+void
+qf_salvage_free(struct qf_salvage *salvage)
+{
+	if (!salvage)
+		return;
+	qf_crew_free(salvage->crew);
+	qf_manifest_close(salvage->manifest);
+	qf_claims_close(salvage->claims);
+	qf_marks_free(salvage->marks);
+	if (salvage->has_target)
+		qf_target_close(&salvage->target);
+	free(salvage->items);
+	free(salvage);
+}
+
+/* The first line of a manifest. */
+static void
+put_head(struct qf_salvage *salvage)
+{
+	const struct qf_salvage_options *options = &salvage->options;
+	struct qf_json json = {.out = qf_manifest_lines(salvage->manifest)};
+	char host[65] = "";
+
+	gethostname(host, sizeof(host) - 1);
+	qf_json_open(&json, '{');
+	qf_json_key(&json, "schema");
+	qf_json_string(&json, "qf.salvage.run/1");
+	qf_json_key(&json, "run");
+	qf_json_string(&json, salvage->run);
+	qf_json_key(&json, "command");
+	qf_json_string(&json, options->command);
+	qf_json_key(&json, "time");
+	qf_json_time(&json, options->now);
+	qf_json_key(&json, "host");
+	qf_json_string(&json, host);
+	qf_json_key(&json, "target");
+	qf_json_string(&json, qf_target_identity(&salvage->target));
+	qf_json_key(&json, "copy");
+	qf_json_bool(&json, options->copy);
+	qf_json_key(&json, "from");
+	qf_json_open(&json, '[');
+	for (size_t i = 0; i < qf_queue_ndirs(salvage->from); i++)
+		qf_json_string(&json, qf_queue_dir(salvage->from, i)->path);
+	qf_json_close(&json, ']');
+	qf_json_key(&json, "to");
+	qf_json_open(&json, '[');
+	for (size_t i = 0; i < qf_queue_ndirs(salvage->to); i++)
+		qf_json_string(&json, qf_queue_dir(salvage->to, i)->path);
+	qf_json_close(&json, ']');
+	qf_json_close(&json, '}');
+	qf_buf_addc(json.out, '\n');
+}
+
+static const char *const expired_words[] = {"hold", "refresh", "move", "skip"};
+
+void
+qf_salvage_how_write(const struct qf_salvage_how *how, char *text, size_t size)
+{
+	snprintf(text, size, "expired=%s%s%s", expired_words[how->expired],
+		 how->hold ? " hold" : "", how->due ? " due" : "");
+}
+
+void
+qf_salvage_how_read(const char *text, struct qf_salvage_how *how)
+{
+	*how = (struct qf_salvage_how){.expired = QF_EXPIRED_HOLD,
+				       .hold = strstr(text, " hold") != NULL,
+				       .due = strstr(text, " due") != NULL};
+	for (size_t i = 0; i < sizeof(expired_words) / sizeof(*expired_words); i++)
+		if (strncmp(text, "expired=", 8) == 0 &&
+		    strncmp(text + 8, expired_words[i], strlen(expired_words[i])) == 0)
+			how->expired = (enum qf_salvage_expired)i;
+}
+
+enum qf_code
+qf_salvage_begin(struct qf_salvage *salvage, struct qf_err *err)
+{
+	struct qf_claim_run run = {.pid = -1};
+	struct qf_salvage_how how;
+	enum qf_code code = QF_OK;
+
+	/* A target that was only looked at is opened anew, with all that is made there. */
+	if (salvage->has_target && salvage->target.dirs[salvage->target.main].incoming >= 0 &&
+	    salvage->manifest)
+		return QF_OK;
+	if (salvage->has_target)
+		qf_target_close(&salvage->target);
+	salvage->has_target = false;
+	code = qf_target_open(salvage->to, false, &salvage->target, err);
+	if (code)
+		return code;
+	salvage->has_target = true;
+	snprintf(run.run, sizeof(run.run), "%s", salvage->run);
+	snprintf(run.target, sizeof(run.target), "%s", qf_target_identity(&salvage->target));
+	snprintf(run.target_path, sizeof(run.target_path), "%.500s",
+		 qf_queue_dir(salvage->to, salvage->target.main)->path);
+	snprintf(run.command, sizeof(run.command), "%s", salvage->options.command);
+	how = (struct qf_salvage_how){salvage->options.expired, salvage->options.hold,
+				      salvage->options.due};
+	qf_salvage_how_write(&how, run.how, sizeof(run.how));
+	code = qf_claims_open(salvage->from, &run, salvage->options.copy, &salvage->claims, err);
+	if (!code)
+		code = qf_manifest_create(salvage->target.io, salvage->target.manifests,
+					  salvage->run, &salvage->manifest, err);
+	if (!code) {
+		put_head(salvage);
+		salvage->crew = qf_crew_new(hands(salvage));
+		code = salvage->crew ? QF_OK : qf_err_nomem(err);
+	}
+	return code;
+}
+
+size_t
+qf_salvage_choose_dir(const struct qf_salvage *salvage, const char *id)
+{
+	size_t n = qf_queue_ndirs(salvage->to), usable = 0, at;
+	uint64_t hash = 14695981039346656037u;
+
+	for (size_t i = 0; i < n; i++)
+		usable += !qf_queue_dir(salvage->to, i)->trouble;
+	if (!usable)
+		return 0;
+	for (; *id; id++)
+		hash = (hash ^ (unsigned char)*id) * 1099511628211u;
+	at = (size_t)((hash >> 16) % usable);
+	for (size_t i = 0;; i++)
+		if (!qf_queue_dir(salvage->to, i)->trouble && at-- == 0)
+			return i;
+}
+
+/* ------------------------------------------------------------------ telling */
+
+bool
+qf_salvage_cancelled(const struct qf_salvage *salvage)
+{
+	return salvage->options.cancel && *salvage->options.cancel;
+}
+
+static void
+count(struct qf_salvage_totals *totals, const struct qf_salvage_record *record)
+{
+	totals->planned++;
+	switch (record->outcome) {
+	case QF_SALVAGE_MOVE:
+	case QF_SALVAGE_COPY:
+	case QF_SALVAGE_MOVED:
+	case QF_SALVAGE_COPIED:
+		totals->moved++;
+		totals->held += record->as && strcmp(record->as, "held") == 0;
+		totals->expired += record->expired;
+		totals->renamed += record->new_id != NULL;
+		if (record->bytes > 0)
+			totals->bytes += record->bytes;
+		break;
+	case QF_SALVAGE_SKIP:
+	case QF_SALVAGE_SKIPPED:
+		totals->skipped[record->why]++;
+		break;
+	case QF_SALVAGE_FAILED:
+		totals->failed[record->why]++;
+		break;
+	case QF_SALVAGE_THERE:
+		totals->there++;
+		totals->moved++;
+		totals->held += record->as && strcmp(record->as, "held") == 0;
+		break;
+	case QF_SALVAGE_GONE:
+		totals->gone++;
+		totals->moved++;
+		break;
+	case QF_SALVAGE_LEFT:
+		totals->left++;
+		totals->skipped[record->why]++;
+		break;
+	case QF_SALVAGE_MISSING:
+		totals->missing++;
+		totals->failed[record->why]++;
+		break;
+	case QF_SALVAGE_DOUBLED:
+		totals->doubled++;
+		totals->failed[record->why]++;
+		break;
+	case QF_SALVAGE_ALTERED:
+		totals->altered++;
+		totals->failed[record->why]++;
+		break;
+	case QF_SALVAGE_OUTCOME_COUNT:
+		break;
+	}
+}
+
+void
+qf_salvage_tell(struct qf_salvage *salvage, const struct qf_salvage_record *record)
+{
+	count(&salvage->totals, record);
+	if (salvage->manifest)
+		qf_salvage_render(salvage->options.command, record,
+				  qf_manifest_lines(salvage->manifest));
+	if (salvage->options.report)
+		salvage->options.report(salvage->options.ctx, record);
+}
+
+void
+qf_salvage_progress(struct qf_salvage *salvage, uint64_t of)
+{
+	uint64_t now = qf_clock_ns();
+
+	if (!salvage->options.progress || now - salvage->told < PROGRESS_EVERY)
+		return;
+	salvage->told = now;
+	salvage->options.progress(salvage->options.ctx, &salvage->totals, of);
+}
+
+void
+qf_salvage_totals(const struct qf_salvage *salvage, struct qf_salvage_totals *totals)
+{
+	*totals = salvage->totals;
+}
+
+void
+qf_salvage_sides(const struct qf_salvage *salvage, struct qf_salvage_sides *sides)
+{
+	*sides = salvage->sides;
+}
+
+void
+qf_salvage_render(const char *command, const struct qf_salvage_record *record, struct qf_buf *out)
+{
+	struct qf_json json = {.out = out};
+
+	qf_json_open(&json, '{');
+	qf_json_key(&json, "schema");
+	qf_json_string(&json, "qf.salvage/1");
+	qf_json_key(&json, "command");
+	qf_json_string(&json, command);
+	qf_json_key(&json, "id");
+	qf_json_string(&json, record->id);
+	qf_json_key(&json, "new_id");
+	qf_json_string(&json, record->new_id);
+	qf_json_key(&json, "file");
+	qf_json_string(&json, record->file);
+	qf_json_key(&json, "from");
+	qf_json_string(&json, record->from);
+	qf_json_key(&json, "to");
+	qf_json_string(&json, record->to);
+	qf_json_key(&json, "outcome");
+	qf_json_string(&json, qf_salvage_outcome_name(record->outcome));
+	qf_json_key(&json, "as");
+	qf_json_string(&json, record->as);
+	qf_json_key(&json, "why");
+	qf_json_string(&json, record->why ? qf_salvage_why_name(record->why) : NULL);
+	qf_json_key(&json, "detail");
+	qf_json_string(&json, record->detail && *record->detail ? record->detail : NULL);
+	qf_json_key(&json, "expired");
+	qf_json_bool(&json, record->expired);
+	qf_json_key(&json, "bounce_at");
+	qf_json_time(&json, record->bounce_at);
+	qf_json_key(&json, "bytes");
+	if (record->bytes < 0)
+		qf_json_null(&json);
+	else
+		qf_json_int(&json, record->bytes);
+	qf_json_key(&json, "sha256");
+	qf_json_open(&json, '{');
+	qf_json_key(&json, "control");
+	qf_json_string(&json, record->sha_control && *record->sha_control ? record->sha_control
+									  : NULL);
+	qf_json_key(&json, "data");
+	qf_json_string(&json, record->sha_data && *record->sha_data ? record->sha_data : NULL);
+	qf_json_close(&json, '}');
+	if (record->origin) {
+		qf_json_key(&json, "origin");
+		qf_json_string(&json, record->origin);
+	}
+	qf_json_close(&json, '}');
+	qf_buf_addc(out, '\n');
+}

@@ -1,0 +1,121 @@
+/*
+ * salvage - messages brought from one queue to another: what the files share.
+ *	salvage.c           the frame: both sides, totals, reports
+ *	salvage_plan.c      what is to become of each message
+ *	salvage_file.c      plans saved and loaded
+ *	move.c              the steps by which messages move, a few at once
+ *	salvage_run.c       plans carried out; what interrupted runs left, finished
+ *	salvage_verify.c    every message accounted for
+ */
+#ifndef QF_LIBQF_SALVAGE_H
+#define QF_LIBQF_SALVAGE_H
+
+#include "claim.h"
+#include "crew.h"
+#include "manifest.h"
+#include "names.h"
+#include "qf.h"
+#include "target.h"
+
+/* A message that is planned for. There may be a million of them. */
+struct qf_salvage_item {
+	char name[QF_NAME_MAX];      /* of the control file: qfID */
+	char new_id[QF_NAME_MAX - 2]; /* empty: keeps its id */
+	uint8_t outcome, why;        /* QF_SALVAGE_MOVE, COPY, SKIP */
+	bool expired;
+	uint16_t dir, to_dir;
+	int64_t bounce_at;
+	int64_t bytes;
+	uint8_t sha[32];             /* of the control file as it was planned */
+	const char *detail;          /* or NULL; a text that is always there */
+};
+
+struct qf_salvage {
+	struct qf_queue *from, *to;
+	struct qf_io *io;            /* the source's */
+	struct qf_salvage_options options;
+	struct qf_policy policy;
+	char run[QF_RUN_MAX];
+	struct qf_target target;
+	bool has_target;
+	struct qf_claims *claims;    /* NULL: only looked */
+	struct qf_manifest *manifest;
+	struct qf_marks *marks;      /* a copy: everything ever copied here */
+	struct qf_crew *crew;
+	struct qf_salvage_item *items;
+	size_t n, cap;
+	bool loaded;                 /* from a file: what changed since is skipped */
+	struct qf_salvage_totals totals;
+	struct qf_salvage_sides sides;
+	unsigned sequence;           /* of new ids */
+	int64_t id_time;
+	uint64_t told;               /* progress, qf_clock_ns() */
+};
+
+/* ---------------------------------------------------------------- salvage.c */
+
+/* Claims, target and manifest opened for changes. */
+enum qf_code qf_salvage_begin(struct qf_salvage *salvage, struct qf_err *err);
+/* Count it, write it to the manifest where there is one, report it. */
+void qf_salvage_tell(struct qf_salvage *salvage, const struct qf_salvage_record *record);
+void qf_salvage_progress(struct qf_salvage *salvage, uint64_t of);
+bool qf_salvage_cancelled(const struct qf_salvage *salvage);
+/* The directory of the target a message goes to. */
+size_t qf_salvage_choose_dir(const struct qf_salvage *salvage, const char *id);
+/* An id that neither side has. False when there is none to be had. */
+bool qf_salvage_new_id(struct qf_salvage *salvage, char id[QF_NAME_MAX - 2]);
+
+/* ---------------------------------------------------------------- salvage_plan.c */
+
+/* What makes two messages one: id, creation time, sender. Both must be whole. */
+bool qf_salvage_same(const struct qf_msg *a, const struct qf_msg *b);
+/* Of a sound message nothing; else what is wrong with it, for people. */
+const char *qf_salvage_damage(struct qf_msg *msg);
+/* The reason that a held message gets. */
+void qf_salvage_reason(const struct qf_salvage *salvage, bool expired, char reason[160]);
+/* The key of a copy: the same for the same message whenever it is copied. */
+void qf_salvage_copy_key(const struct qf_msg *msg, char key[QF_CLAIM_KEY_MAX]);
+
+/* Of creation time and sender, as hex: tells a message from another one of its id. */
+void qf_salvage_origin(const struct qf_msg *msg, int64_t created, char origin[33]);
+/* The state it will have at the target. */
+const char *qf_salvage_state_there(const struct qf_salvage *salvage,
+				   const struct qf_salvage_item *item);
+
+/* ---------------------------------------------------------------- salvage_file.c */
+
+/* Tell what is planned for it. */
+void qf_salvage_tell_item(struct qf_salvage *salvage, const struct qf_salvage_item *item);
+/* A line of a plan. */
+void qf_salvage_write_item(const struct qf_salvage *salvage, const struct qf_salvage_item *item,
+			   struct qf_buf *out);
+
+/* ---------------------------------------------------------------- move.c */
+
+/* What is asked for beside moving. */
+struct qf_salvage_how {
+	enum qf_salvage_expired expired;
+	bool hold, due;
+};
+/* As words for run.json, and back. */
+void qf_salvage_how_write(const struct qf_salvage_how *how, char *text, size_t size);
+void qf_salvage_how_read(const char *text, struct qf_salvage_how *how);
+
+/* A message to be moved: planned, or found claimed. */
+struct qf_move {
+	const struct qf_salvage_item *item; /* NULL: found */
+	size_t dir;                         /* found: directory, folder and name of the claim */
+	char folder[QF_CLAIM_FOLDER_MAX];
+	char name[QF_NAME_MAX];
+	struct qf_salvage_how how;
+};
+/*
+ * qf_move_batch - move these messages, QF_TAKEN_MAX at most; each is told of.
+ * marks    of claims found; of copies made before.
+ * Returns  QF_OK, whatever became of each; *stuck is set when there is no use in going on: the
+ *          target takes no more. A code where the manifest can no longer be written.
+ */
+enum qf_code qf_move_batch(struct qf_salvage *salvage, const struct qf_move *moves, size_t n,
+			   const struct qf_marks *marks, bool *stuck, struct qf_err *err);
+
+#endif

@@ -1,0 +1,306 @@
+/*
+ * salvage_file - plans saved and loaded: JSON lines, a qf.salvage.plan/1 object and a qf.salvage/1
+ * object for each message.
+ */
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "buf.h"
+#include "err.h"
+#include "layout.h"
+#include "salvage.h"
+
+#define PLAN_SCHEMA "qf.salvage.plan/1"
+
+/* sha is room for the text of the item's. */
+static struct qf_salvage_record
+record_of(const struct qf_salvage *salvage, const struct qf_salvage_item *item,
+	  char sha[QF_SHA_TEXT])
+{
+	bool moves = item->outcome != QF_SALVAGE_SKIP;
+
+	qf_sha_text(item->sha, sha);
+	return (struct qf_salvage_record){
+		.outcome = (enum qf_salvage_outcome)item->outcome,
+		.why = (enum qf_salvage_why)item->why,
+		.detail = item->detail,
+		.file = item->name,
+		.id = item->name + 2,
+		.new_id = item->new_id[0] ? item->new_id : NULL,
+		.from = qf_queue_dir(salvage->from, item->dir)->path,
+		.to = moves && salvage->has_target ? qf_queue_dir(salvage->to, item->to_dir)->path
+						   : NULL,
+		.as = qf_salvage_state_there(salvage, item),
+		.expired = item->expired,
+		.bounce_at = item->bounce_at,
+		.bytes = item->bytes,
+		.sha_control = sha,
+	};
+}
+
+void
+qf_salvage_tell_item(struct qf_salvage *salvage, const struct qf_salvage_item *item)
+{
+	char sha[QF_SHA_TEXT];
+	struct qf_salvage_record record = record_of(salvage, item, sha);
+
+	qf_salvage_tell(salvage, &record);
+}
+
+void
+qf_salvage_write_item(const struct qf_salvage *salvage, const struct qf_salvage_item *item,
+		      struct qf_buf *out)
+{
+	char sha[QF_SHA_TEXT];
+	struct qf_salvage_record record = record_of(salvage, item, sha);
+
+	qf_salvage_render("plan", &record, out);
+}
+
+static void
+write_paths(struct qf_json *json, const char *key, struct qf_queue *queue)
+{
+	qf_json_key(json, key);
+	qf_json_open(json, '[');
+	for (size_t i = 0; queue && i < qf_queue_ndirs(queue); i++)
+		qf_json_string(json, qf_queue_dir(queue, i)->path);
+	qf_json_close(json, ']');
+}
+
+enum qf_code
+qf_salvage_save(struct qf_salvage *salvage, const char *path, struct qf_err *err)
+{
+	const struct qf_salvage_options *options = &salvage->options;
+	struct qf_salvage_how how = {options->expired, options->hold, options->due};
+	struct qf_buf text = {0};
+	struct qf_json json = {.out = &text};
+	enum qf_code code = QF_OK;
+	char words[64];
+	int fd;
+
+	qf_salvage_how_write(&how, words, sizeof(words));
+	qf_json_open(&json, '{');
+	qf_json_key(&json, "schema");
+	qf_json_string(&json, PLAN_SCHEMA);
+	qf_json_key(&json, "run");
+	qf_json_string(&json, salvage->run);
+	qf_json_key(&json, "time");
+	qf_json_time(&json, options->now);
+	qf_json_key(&json, "copy");
+	qf_json_bool(&json, options->copy);
+	qf_json_key(&json, "how");
+	qf_json_string(&json, words);
+	write_paths(&json, "from", salvage->from);
+	write_paths(&json, "to", salvage->to);
+	qf_json_close(&json, '}');
+	qf_buf_addc(&text, '\n');
+	fd = qf_io_create(salvage->io, AT_FDCWD, path, O_WRONLY | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0) {
+		code = qf_err_sys(err, errno, path, "cannot create");
+		qf_buf_release(&text);
+		return code;
+	}
+	for (size_t i = 0; !code && i <= salvage->n; i++) {
+		if (i < salvage->n)
+			qf_salvage_write_item(salvage, &salvage->items[i], &text);
+		if (text.n < 65536 && i < salvage->n)
+			continue;
+		if (text.failed)
+			code = qf_err_nomem(err);
+		else if (qf_io_write(salvage->io, fd, text.p, text.n) != 0)
+			code = qf_err_sys(err, errno, path, "cannot write");
+		qf_buf_clear(&text);
+	}
+	if (!code && qf_io_fsync(salvage->io, fd) != 0 && errno != EINVAL && errno != EROFS)
+		code = qf_err_sys(err, errno, path, "cannot sync");
+	qf_io_close(salvage->io, fd);
+	qf_buf_release(&text);
+	return code;
+}
+
+/* ------------------------------------------------------------------ back */
+
+static const char *
+text_of(const json_t *json, const char *key)
+{
+	const char *text = json_string_value(json_object_get(json, key));
+
+	return text ? text : "";
+}
+
+static size_t
+dir_called(struct qf_queue *queue, const char *path)
+{
+	for (size_t i = 0; i < qf_queue_ndirs(queue); i++)
+		if (strcmp(qf_queue_dir(queue, i)->path, path) == 0)
+			return i;
+	return SIZE_MAX;
+}
+
+static bool
+same_paths(const json_t *list, struct qf_queue *queue)
+{
+	if (!queue || json_array_size(list) != qf_queue_ndirs(queue))
+		return false;
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *path = json_string_value(json_array_get(list, i));
+
+		if (!path || dir_called(queue, path) == SIZE_MAX)
+			return false;
+	}
+	return true;
+}
+
+static enum qf_code
+take_head(struct qf_salvage *salvage, const json_t *json, const char *path, struct qf_err *err)
+{
+	struct qf_salvage_how how;
+
+	if (strcmp(text_of(json, "schema"), PLAN_SCHEMA) != 0)
+		return qf_err_set(err, QF_E_DATA, path, "not a saved plan");
+	if (!same_paths(json_object_get(json, "from"), salvage->from) ||
+	    !same_paths(json_object_get(json, "to"), salvage->to))
+		return qf_err_set(err, QF_E_DATA, path, "a plan for other queues");
+	/* What was planned is done, whatever the command line says. */
+	qf_salvage_how_read(text_of(json, "how"), &how);
+	salvage->options.expired = how.expired;
+	salvage->options.hold = how.hold;
+	salvage->options.due = how.due;
+	salvage->options.copy = json_is_true(json_object_get(json, "copy"));
+	return QF_OK;
+}
+
+static bool
+read_sha(const char *text, uint8_t sha[32])
+{
+	for (size_t i = 0; i < 32; i++) {
+		unsigned byte;
+		int used = 0;
+
+		if (sscanf(text + 2 * i, "%2x%n", &byte, &used) != 1 || used != 2)
+			return false;
+		sha[i] = (uint8_t)byte;
+	}
+	return text[64] == '\0';
+}
+
+/* A word of the enumerations; SIZE_MAX: none. */
+static size_t
+word_index(const char *word, const char *(*name)(size_t i), size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(name(i), word) == 0)
+			return i;
+	return SIZE_MAX;
+}
+
+static const char *
+outcome_word(size_t i)
+{
+	return qf_salvage_outcome_name((enum qf_salvage_outcome)i);
+}
+
+static const char *
+why_word(size_t i)
+{
+	return qf_salvage_why_name((enum qf_salvage_why)i);
+}
+
+static bool
+is_plain_name(const char *name, size_t most)
+{
+	return *name && strlen(name) < most && !strchr(name, '/');
+}
+
+static bool
+take_item(struct qf_salvage *salvage, const json_t *json, struct qf_salvage_item *item)
+{
+	const char *name = text_of(json, "file"), *new_id = text_of(json, "new_id");
+	size_t dir = dir_called(salvage->from, text_of(json, "from"));
+	size_t to_dir = dir_called(salvage->to, text_of(json, "to"));
+	size_t outcome = word_index(text_of(json, "outcome"), outcome_word,
+				    QF_SALVAGE_OUTCOME_COUNT);
+	size_t why = word_index(text_of(json, "why"), why_word, QF_SALVAGE_WHY_COUNT);
+
+	*item = (struct qf_salvage_item){.bounce_at = QF_TIME_NONE};
+	if (strcmp(text_of(json, "schema"), "qf.salvage/1") != 0 ||
+	    !is_plain_name(name, QF_NAME_MAX) ||
+	    !qf_kind_is_control(qf_name_kind(name, strlen(name))) || dir == SIZE_MAX ||
+	    (outcome != QF_SALVAGE_SKIP &&
+	     outcome != (salvage->options.copy ? QF_SALVAGE_COPY : QF_SALVAGE_MOVE)) ||
+	    why == SIZE_MAX || (outcome != QF_SALVAGE_SKIP && to_dir == SIZE_MAX) ||
+	    (*new_id && !is_plain_name(new_id, sizeof(item->new_id))) ||
+	    !read_sha(text_of(json_object_get(json, "sha256"), "control"), item->sha))
+		return false;
+	strcpy(item->name, name);
+	strcpy(item->new_id, new_id);
+	item->dir = (uint16_t)dir;
+	item->to_dir = (uint16_t)(to_dir == SIZE_MAX ? 0 : to_dir);
+	item->outcome = (uint8_t)outcome;
+	item->why = (uint8_t)why;
+	item->expired = json_is_true(json_object_get(json, "expired"));
+	item->bytes = json_integer_value(json_object_get(json, "bytes"));
+	return true;
+}
+
+static enum qf_code
+take_line(struct qf_salvage *salvage, const char *text, size_t n, unsigned line, const char *path,
+	  struct qf_err *err)
+{
+	json_t *json = json_loadb(text, n, 0, NULL);
+	enum qf_code code = QF_OK;
+
+	if (line == 1) {
+		code = take_head(salvage, json, path, err);
+	} else if (salvage->n == salvage->cap) {
+		size_t cap = salvage->cap ? salvage->cap + salvage->cap / 2 : 256;
+		struct qf_salvage_item *more = realloc(salvage->items, cap * sizeof(*more));
+
+		if (more) {
+			salvage->items = more;
+			salvage->cap = cap;
+		} else {
+			code = qf_err_nomem(err);
+		}
+	}
+	if (!code && line > 1 && !take_item(salvage, json, &salvage->items[salvage->n++])) {
+		code = qf_err_set(err, QF_E_DATA, path, "not a line of a saved plan");
+		if (err)
+			err->line = line;
+	}
+	json_decref(json);
+	return code;
+}
+
+enum qf_code
+qf_salvage_load(struct qf_salvage *salvage, const char *path, struct qf_err *err)
+{
+	int fd = qf_io_open(salvage->io, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+	FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
+	enum qf_code code = QF_OK;
+	char *text = NULL;
+	unsigned line = 0;
+	size_t size = 0;
+	ssize_t n;
+
+	if (!file) {
+		code = qf_err_sys(err, errno, path, "cannot open");
+		if (fd >= 0)
+			qf_io_close(salvage->io, fd);
+		return code;
+	}
+	salvage->n = 0;
+	while (!code && (n = getline(&text, &size, file)) > 0)
+		code = take_line(salvage, text, (size_t)n, ++line, path, err);
+	if (!code && ferror(file))
+		code = qf_err_sys(err, EIO, path, "cannot read");
+	if (!code && line == 0)
+		code = qf_err_set(err, QF_E_DATA, path, "not a saved plan");
+	free(text);
+	fclose(file);
+	salvage->loaded = true;
+	return code;
+}

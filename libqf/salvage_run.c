@@ -1,0 +1,356 @@
+/*
+ * salvage_run - plans carried out; what interrupted runs left, finished.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "buf.h"
+#include "err.h"
+#include "layout.h"
+#include "salvage.h"
+
+/* ------------------------------------------------------------------ run */
+
+static void
+tell_item(struct qf_salvage *salvage, const struct qf_salvage_item *item,
+	  enum qf_salvage_outcome outcome, enum qf_salvage_why why, const char *detail)
+{
+	struct qf_salvage_record record = {
+		.outcome = outcome,
+		.why = why,
+		.detail = detail,
+		.id = item->name + 2,
+		.from = qf_queue_dir(salvage->from, item->dir)->path,
+		.expired = item->expired,
+		.bounce_at = item->bounce_at,
+		.bytes = item->bytes,
+	};
+
+	qf_salvage_tell(salvage, &record);
+}
+
+/* A busy one may be free when its turn comes. */
+static bool
+is_to_move(const struct qf_salvage_item *item)
+{
+	return item->outcome != QF_SALVAGE_SKIP || item->why == QF_SALVAGE_WHY_BUSY;
+}
+
+static void
+write_plan(struct qf_salvage *salvage)
+{
+	for (size_t i = 0; i < salvage->n; i++)
+		qf_salvage_write_item(salvage, &salvage->items[i],
+				      qf_manifest_lines(salvage->manifest));
+}
+
+/* So many a second and no more, over the whole run. */
+static void
+keep_rate(const struct qf_salvage *salvage, uint64_t since, uint64_t moved)
+{
+	uint64_t due;
+
+	if (!salvage->options.rate)
+		return;
+	due = since + moved * 1000000000u / salvage->options.rate;
+	while (qf_clock_ns() < due && !qf_salvage_cancelled(salvage)) {
+		struct timespec pause = {.tv_nsec = 20000000};
+
+		nanosleep(&pause, NULL);
+	}
+}
+
+static size_t
+batch_size(const struct qf_salvage *salvage)
+{
+	unsigned rate = salvage->options.rate;
+
+	return rate && rate < QF_TAKEN_MAX ? rate : QF_TAKEN_MAX;
+}
+
+static enum qf_code
+finish(struct qf_salvage *salvage, enum qf_code code, struct qf_err *err)
+{
+	enum qf_code last = qf_manifest_sync(salvage->manifest, code ? NULL : err);
+
+	if (!code)
+		code = last;
+	if (!code && qf_salvage_cancelled(salvage))
+		code = qf_err_set(err, QF_E_INTERRUPTED, "run", "interrupted");
+	return code;
+}
+
+enum qf_code
+qf_salvage_run(struct qf_salvage *salvage, struct qf_err *err)
+{
+	const struct qf_salvage_how how = {salvage->options.expired, salvage->options.hold,
+					   salvage->options.due};
+	struct qf_move moves[QF_TAKEN_MAX];
+	struct qf_salvage_totals fresh = {.oldest_expired = salvage->totals.oldest_expired};
+	uint64_t since = qf_clock_ns(), moved = 0;
+	const char *stop = NULL;
+	enum qf_code code;
+	bool stuck = false;
+	size_t i = 0;
+
+	if (salvage->options.copy && (salvage->sides.busy || salvage->sides.changing))
+		return qf_err_set(err, QF_E_BUSY, qf_queue_dir(salvage->from, 0)->path,
+				  "is in use (%s): copied, its mail would go out from both",
+				  salvage->sides.busy ? "locks are seen" : "names in it change");
+	code = qf_salvage_begin(salvage, err);
+	if (code)
+		return code;
+	memcpy(fresh.run, salvage->totals.run, sizeof(fresh.run));
+	salvage->totals = fresh;
+	write_plan(salvage);
+	code = qf_manifest_sync(salvage->manifest, err);
+	if (code)
+		return code;
+	while (i < salvage->n) {
+		size_t n = 0, most = batch_size(salvage);
+
+		if (!stop && code)
+			stop = "not begun: the manifest cannot be written";
+		if (!stop && stuck)
+			stop = "not begun: nothing could be moved any more";
+		if (!stop && qf_salvage_cancelled(salvage))
+			stop = "not begun";
+		for (; i < salvage->n && n < most; i++) {
+			const struct qf_salvage_item *item = &salvage->items[i];
+
+			if (!is_to_move(item))
+				tell_item(salvage, item, QF_SALVAGE_SKIPPED,
+					  (enum qf_salvage_why)item->why, item->detail);
+			else if (stop)
+				tell_item(salvage, item, QF_SALVAGE_SKIPPED,
+					  QF_SALVAGE_WHY_STOPPED, stop);
+			else
+				moves[n++] = (struct qf_move){.item = item, .how = how};
+		}
+		if (n == 0)
+			continue;
+		keep_rate(salvage, since, moved);
+		code = qf_move_batch(salvage, moves, n, salvage->marks, &stuck, err);
+		moved += n;
+		qf_salvage_progress(salvage, salvage->n);
+	}
+	return finish(salvage, code, err);
+}
+
+/* ------------------------------------------------------------------ resume */
+
+/* Claims found, and what is to be done with each. */
+struct found {
+	struct qf_salvage *salvage;
+	struct qf_move *moves;
+	size_t n, cap;
+	/* Folders they lie in, for their marks and to be tidied up. */
+	struct {
+		size_t dir;
+		char name[QF_CLAIM_FOLDER_MAX];
+		bool over; /* its owner has ended */
+	} *folders;
+	size_t nfolders;
+	int64_t wait;      /* seconds until the next lease is over; 0: none has to be waited for */
+	uint64_t waiting;
+	bool last;         /* no more waiting: tell of those */
+	bool nomem;
+};
+
+static void
+tell_claim(struct found *found, const struct qf_claim_found *claim, enum qf_salvage_why why,
+	   const char *detail)
+{
+	struct qf_salvage_record record = {
+		.outcome = QF_SALVAGE_SKIPPED,
+		.why = why,
+		.detail = detail,
+		.id = claim->name + 2,
+		.from = qf_queue_dir(found->salvage->from, claim->dir)->path,
+		.bounce_at = QF_TIME_NONE,
+		.bytes = -1,
+	};
+
+	qf_salvage_tell(found->salvage, &record);
+}
+
+static void
+note_folder(struct found *found, const struct qf_claim_found *claim, bool over)
+{
+	void *more;
+
+	for (size_t i = 0; i < found->nfolders; i++)
+		if (found->folders[i].dir == claim->dir &&
+		    strcmp(found->folders[i].name, claim->folder) == 0)
+			return;
+	more = realloc(found->folders, (found->nfolders + 1) * sizeof(*found->folders));
+	if (!more) {
+		found->nomem = true;
+		return;
+	}
+	found->folders = more;
+	found->folders[found->nfolders].dir = claim->dir;
+	found->folders[found->nfolders].over = over;
+	snprintf(found->folders[found->nfolders].name, QF_CLAIM_FOLDER_MAX, "%s", claim->folder);
+	found->nfolders++;
+}
+
+/* Is somebody at it? Then there is no use in waiting for its lease. */
+static bool
+is_held(struct qf_salvage *salvage, const struct qf_claim_found *claim)
+{
+	struct qf_claim tried;
+	enum qf_code code = qf_claim_adopt(salvage->claims, claim->dir, claim->folder, claim->name,
+					   &tried, NULL);
+
+	if (!code)
+		qf_claim_release(salvage->claims, &tried);
+	return code == QF_E_BUSY;
+}
+
+static bool
+add_move(struct found *found, const struct qf_claim_found *claim)
+{
+	struct qf_move *move;
+
+	if (found->n == found->cap) {
+		size_t cap = found->cap ? found->cap * 2 : 64;
+		struct qf_move *more = realloc(found->moves, cap * sizeof(*more));
+
+		if (!more)
+			return false;
+		found->moves = more;
+		found->cap = cap;
+	}
+	move = &found->moves[found->n++];
+	*move = (struct qf_move){.dir = claim->dir};
+	snprintf(move->folder, sizeof(move->folder), "%s", claim->folder);
+	snprintf(move->name, sizeof(move->name), "%s", claim->name);
+	qf_salvage_how_read(claim->run->how, &move->how);
+	return true;
+}
+
+static bool
+take_found(void *ctx, const struct qf_claim_found *claim)
+{
+	struct found *found = ctx;
+	const struct qf_salvage_options *options = &found->salvage->options;
+	const char *target = qf_target_identity(&found->salvage->target);
+	bool over = claim->owner_ended || claim->idle >= options->lease;
+	char detail[700];
+
+	if (claim->own)
+		return true;
+	note_folder(found, claim, over);
+	if (!claim->name)
+		return !found->nomem;
+	if (!claim->run) {
+		if (found->last)
+			tell_claim(found, claim, QF_SALVAGE_WHY_CLAIMED,
+				   "who claims it is not known: its run.json is missing");
+	} else if (strcmp(claim->run->target, target) != 0 && !options->retarget) {
+		snprintf(detail, sizeof(detail),
+			 "for another target: %s (%s); --retarget takes it from there",
+			 claim->run->target_path, claim->run->target);
+		if (found->last)
+			tell_claim(found, claim, QF_SALVAGE_WHY_CLAIMED, detail);
+	} else if (!over && is_held(found->salvage, claim)) {
+		snprintf(detail, sizeof(detail), "%s on %s is at it", claim->run->run,
+			 claim->run->host);
+		if (found->last)
+			tell_claim(found, claim, QF_SALVAGE_WHY_BUSY, detail);
+	} else if (!over) {
+		int64_t left = options->lease - claim->idle;
+
+		found->waiting++;
+		if (!found->wait || left < found->wait)
+			found->wait = left;
+		if (found->last)
+			tell_claim(found, claim, QF_SALVAGE_WHY_CLAIMED,
+				   "left to its owner until its lease is over");
+	} else if (!found->last && !add_move(found, claim)) {
+		found->nomem = true;
+	}
+	return !found->nomem;
+}
+
+static bool
+is_of_claims(void *ctx, const char *key)
+{
+	const struct found *found = ctx;
+
+	for (size_t i = 0; i < found->nfolders; i++) {
+		size_t n = strlen(found->folders[i].name);
+
+		if (strncmp(key, found->folders[i].name, n) == 0 && key[n] == '/')
+			return true;
+	}
+	return false;
+}
+
+static enum qf_code
+finish_found(struct found *found, struct qf_err *err)
+{
+	struct qf_salvage *salvage = found->salvage;
+	struct qf_marks *marks = NULL;
+	enum qf_code code = qf_marks_read(salvage->target.io, salvage->target.manifests,
+					  is_of_claims, found, &marks, err);
+	bool stuck = false;
+
+	for (size_t i = 0; !code && !stuck && i < found->n;) {
+		size_t n = found->n - i < batch_size(salvage) ? found->n - i : batch_size(salvage);
+
+		code = qf_move_batch(salvage, found->moves + i, n, marks, &stuck, err);
+		i += n;
+		qf_salvage_progress(salvage, found->n);
+	}
+	for (size_t i = 0; !code && i < found->nfolders; i++)
+		if (found->folders[i].over)
+			qf_claims_tidy(salvage->claims, found->folders[i].dir,
+				       found->folders[i].name);
+	qf_marks_free(marks);
+	return code;
+}
+
+static void
+forget(struct found *found)
+{
+	free(found->moves);
+	free(found->folders);
+	*found = (struct found){.salvage = found->salvage};
+}
+
+enum qf_code
+qf_salvage_resume(struct qf_salvage *salvage, struct qf_err *err)
+{
+	struct found found = {.salvage = salvage};
+	enum qf_code code = qf_salvage_begin(salvage, err);
+
+	if (code)
+		return code;
+	for (;;) {
+		code = qf_claims_list(salvage->claims, take_found, &found, err);
+		if (!code && found.nomem)
+			code = qf_err_nomem(err);
+		if (!code && (found.n || found.nfolders))
+			code = finish_found(&found, err);
+		if (code || found.wait <= 0 || qf_salvage_cancelled(salvage))
+			break;
+		for (int64_t ms = found.wait * 1000 + 500;
+		     ms > 0 && !qf_salvage_cancelled(salvage); ms -= 100) {
+			struct timespec pause = {.tv_nsec = 100000000};
+
+			nanosleep(&pause, NULL);
+			qf_salvage_progress(salvage, found.waiting);
+		}
+		forget(&found);
+	}
+	forget(&found);
+	/* What is left, and why. */
+	found.last = true;
+	if (!code)
+		code = qf_claims_list(salvage->claims, take_found, &found, err);
+	forget(&found);
+	return finish(salvage, code, err);
+}

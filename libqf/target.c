@@ -1,0 +1,247 @@
+/*
+ * target - where messages arrive: the directories, and what new files in them are like.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "err.h"
+#include "home.h"
+#include "layout.h"
+#include "list.h"
+#include "names.h"
+#include "target.h"
+
+#define IDENTITY "identity"
+
+/* ------------------------------------------------------------------ what new files are like */
+
+/*
+ * As a file that its sendmail made, if one is there whose owner can be sendmail's; else as the
+ * directory has it, with the configuration's mode.
+ * Origin: sendmail/queue.c queueup(): QueueFileMode, owner of the process or TrustedUser.
+ */
+static void
+choose_owner(struct qf_target *target, size_t index, const struct stat *above)
+{
+	const struct qf_policy *policy = qf_queue_policy(target->queue);
+	const struct qf_dir *d = qf_queue_dir(target->queue, index);
+	struct qf_target_dir *dir = &target->dirs[index];
+	mode_t unsafe = S_IWOTH | (policy->queue_file_mode & S_IWGRP ? 0 : S_IWGRP);
+	const struct qf_sys_entry *entry;
+	struct qf_list list;
+	struct stat st;
+
+	dir->uid = above->st_uid;
+	dir->gid = above->st_mode & S_ISGID || above->st_uid != 0 ? above->st_gid : 0;
+	dir->mode = policy->queue_file_mode & 0777;
+	if (policy->trusted_uid && geteuid() == 0)
+		dir->uid = policy->trusted_uid;
+	if (!qf_list_begin(&list, target->io, d->control_fd))
+		return;
+	list.most = 1;
+	while ((entry = qf_list_next(&list))) {
+		if (qf_name_kind(entry->name, strlen(entry->name)) != QF_KIND_QUEUED ||
+		    qf_io_stat(target->io, d->control_fd, entry->name, &st, AT_SYMLINK_NOFOLLOW) ||
+		    !S_ISREG(st.st_mode))
+			continue;
+		if ((st.st_uid == 0 || st.st_uid == above->st_uid ||
+		     st.st_uid == policy->trusted_uid) &&
+		    !(st.st_mode & unsafe) && (st.st_mode & S_IRUSR)) {
+			dir->uid = st.st_uid;
+			dir->gid = st.st_gid;
+			dir->mode = st.st_mode & 0777;
+		}
+		break;
+	}
+	qf_list_end(&list);
+}
+
+/* ------------------------------------------------------------------ identity */
+
+static bool
+read_identity(struct qf_io *io, int home, char identity[33])
+{
+	int fd = qf_io_open(io, home, IDENTITY, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : qf_io_read(io, fd, identity, 32);
+
+	if (fd >= 0)
+		qf_io_close(io, fd);
+	identity[n == 32 ? 32 : 0] = '\0';
+	return n == 32 && strspn(identity, "0123456789abcdef") == 32;
+}
+
+/* Made under another name and renamed: whoever is first, all read the same. */
+static enum qf_code
+make_identity(struct qf_io *io, int home, char identity[33], struct qf_err *err)
+{
+	unsigned char random[16];
+	char name[32];
+	enum qf_code code = QF_OK;
+	int fd;
+
+	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
+		return qf_err_sys(err, errno, IDENTITY, "no random number to be had");
+	for (size_t i = 0; i < sizeof(random); i++)
+		snprintf(identity + 2 * i, 3, "%02x", random[i]);
+	snprintf(name, sizeof(name), IDENTITY ".%ld", (long)getpid());
+	fd = qf_io_create(io, home, name, O_WRONLY | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return qf_err_sys(err, errno, IDENTITY, "cannot create");
+	if (qf_io_write(io, fd, identity, 32) != 0 || qf_io_fsync(io, fd) != 0)
+		code = qf_err_sys(err, errno, IDENTITY, "cannot write");
+	qf_io_close(io, fd);
+	if (!code && qf_io_rename_new(io, home, name, home, IDENTITY) != 0 && errno != EEXIST)
+		code = qf_err_sys(err, errno, IDENTITY, "cannot rename");
+	if (!code && qf_io_fsync(io, home) != 0)
+		code = qf_err_sys(err, errno, IDENTITY, "cannot sync");
+	qf_io_unlink(io, home, name, 0);
+	if (!code && !read_identity(io, home, identity))
+		code = qf_err_set(err, QF_E_DATA, IDENTITY, "is not what it should be");
+	return code;
+}
+
+/* ------------------------------------------------------------------ directories */
+
+/* A file made as they are going to be: what is not permitted is found before anything moves. */
+static enum qf_code
+try_file(struct qf_target *target, size_t index, struct qf_err *err)
+{
+	const struct qf_dir *d = qf_queue_dir(target->queue, index);
+	struct qf_target_dir *dir = &target->dirs[index];
+	enum qf_code code = QF_OK;
+	const char *name = "trial";
+	struct stat st;
+	int fd;
+
+	/* One name for all: what a killed run left is taken away by the next one. That two runs take
+	   each other's away does no harm. */
+	qf_io_unlink(target->io, dir->incoming, name, 0);
+	fd = qf_io_create(target->io, dir->incoming, name,
+			  O_RDWR | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return qf_err_sys(err, errno, d->path, "cannot create files");
+	if (qf_io_fstat(target->io, fd, &st) != 0)
+		code = qf_err_sys(err, errno, d->path, "cannot stat");
+	else if ((dir->gives = st.st_uid != dir->uid || st.st_gid != dir->gid) &&
+		 qf_io_fchown(target->io, fd, dir->uid, dir->gid) != 0) {
+		code = qf_err_sys(err, errno, d->path,
+				  "files there cannot be given to the owner its sendmail expects");
+		qf_err_hint(err, "uid %u, gid %u: that needs CAP_CHOWN, or to be that user",
+			    (unsigned)dir->uid, (unsigned)dir->gid);
+	}
+	qf_io_unlink(target->io, dir->incoming, name, 0);
+	qf_io_close(target->io, fd);
+	/* A file system that makes owners up (root_squash, an access point) gives to all the same. */
+	if (!code && qf_io_fstat(target->io, d->data_fd, &st) == 0)
+		dir->data_apart = st.st_dev != d->device;
+	return code;
+}
+
+static enum qf_code
+open_dir(struct qf_target *target, size_t index, bool looks, struct qf_err *err)
+{
+	const struct qf_dir *d = qf_queue_dir(target->queue, index);
+	struct qf_target_dir *dir = &target->dirs[index];
+	struct qf_io *io = target->io;
+	enum qf_code code;
+	struct stat above;
+
+	if (d->trouble)
+		return QF_OK;
+	if (qf_io_fstat(io, d->control_fd, &above) != 0)
+		return qf_err_sys(err, errno, d->path, "cannot stat");
+	choose_owner(target, index, &above);
+	code = qf_home_open(target->queue, index, !looks, &dir->home, err);
+	if (code == QF_E_NOT_FOUND && looks)
+		return QF_OK;
+	if (!code && (!read_identity(io, dir->home, dir->identity)) && !looks)
+		code = make_identity(io, dir->home, dir->identity, err);
+	if (code || looks) {
+		/* Where it is, it tells what has not arrived yet. */
+		if (!code)
+			qf_home_folder(io, dir->home, "incoming", false, &dir->incoming, NULL);
+		return code;
+	}
+	code = qf_home_folder(io, dir->home, "incoming", true, &dir->incoming, err);
+	if (!code)
+		code = qf_take_kinds(io, dir->home, &dir->kinds, err);
+	return code ? code : try_file(target, index, err);
+}
+
+enum qf_code
+qf_target_open(struct qf_queue *queue, bool looks, struct qf_target *target, struct qf_err *err)
+{
+	enum qf_code code = QF_OK;
+	size_t n = qf_queue_ndirs(queue);
+
+	*target = (struct qf_target){.queue = queue, .io = qf_queue_io(queue), .ndirs = n,
+				     .main = SIZE_MAX, .manifests = -1};
+	target->dirs = calloc(n ? n : 1, sizeof(*target->dirs));
+	if (!target->dirs)
+		return qf_err_nomem(err);
+	for (size_t i = 0; i < n; i++)
+		target->dirs[i].home = target->dirs[i].incoming = -1;
+	for (size_t i = 0; i < n && !code; i++) {
+		code = open_dir(target, i, looks, err);
+		if (!code && target->main == SIZE_MAX && !qf_queue_dir(queue, i)->trouble)
+			target->main = i;
+	}
+	/* Where manifests are already, whatever directories have come up before it. */
+	for (size_t i = 0; i < n && !code && target->manifests < 0; i++) {
+		if (target->dirs[i].home < 0)
+			continue;
+		code = qf_home_folder(target->io, target->dirs[i].home, "manifests", false,
+				      &target->manifests, err);
+		if (code == QF_E_NOT_FOUND)
+			code = QF_OK;
+		if (!code && target->manifests >= 0)
+			target->main = i;
+	}
+	if (!code && target->main == SIZE_MAX)
+		code = qf_err_set(err, QF_E_NOT_FOUND, "target", "no directory of it can be used");
+	if (!code && target->manifests < 0 && !looks)
+		code = qf_home_folder(target->io, target->dirs[target->main].home, "manifests",
+				      true, &target->manifests, err);
+	if (!code) {
+		target->names = qf_names_new();
+		code = target->names ? qf_names_add_queue(target->names, queue, err)
+				     : qf_err_nomem(err);
+	}
+	if (code)
+		qf_target_close(target);
+	return code;
+}
+
+void
+qf_target_close(struct qf_target *target)
+{
+	for (size_t i = 0; target->dirs && i < target->ndirs; i++) {
+		if (target->dirs[i].home >= 0)
+			qf_io_close(target->io, target->dirs[i].home);
+		if (target->dirs[i].incoming >= 0)
+			qf_io_close(target->io, target->dirs[i].incoming);
+	}
+	if (target->dirs && target->manifests >= 0)
+		qf_io_close(target->io, target->manifests);
+	qf_names_free(target->names);
+	free(target->dirs);
+	*target = (struct qf_target){.manifests = -1};
+}
+
+const char *
+qf_target_identity(const struct qf_target *target)
+{
+	return target->dirs[target->main].identity;
+}
+
+size_t
+qf_target_dir_of(const struct qf_target *target, const char *identity)
+{
+	for (size_t i = 0; i < target->ndirs; i++)
+		if (strcmp(target->dirs[i].identity, identity) == 0 && *identity)
+			return i;
+	return SIZE_MAX;
+}

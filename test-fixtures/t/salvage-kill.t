@@ -1,0 +1,137 @@
+#!/bin/sh
+''':' # To sh this is a colon and a comment; what follows is for Python.
+exec "${PYTHON:-python3}" "$0"
+'''
+"""salvage run and resume, killed before each call that changes a file, at the source and at the target,
+and cut off by a power failure after each: no message is lost, none is doubled, none is seen half, and
+resume and another run bring all to the target, also when its sendmail has delivered meanwhile."""
+import os
+import shutil
+import sys
+
+sys.dont_write_bytecode = True
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(os.environ.get("QF_FIXTURES", os.path.dirname(HERE)), "lab"))
+import acting
+import lab as laboratory
+import salvaging
+from tap import Tap, skip_all
+
+tap = Tap()
+ALL = bool(os.environ.get("QF_ALL_FAULTS"))
+SPLITS = [(False, False), (True, False), (False, True)] if ALL else [(False, True)]
+
+
+def faulty(faults, at=0, do="kill", log=None):
+    env = {"LD_PRELOAD": faults.library, "FAULTS_AT": str(at), "FAULTS_DO": str(do)}
+    if log:
+        env["FAULTS_LOG"] = log
+    return env
+
+
+def judge(sides, label, failures, eats):
+    """What an interruption left: as it is, and after what comes next."""
+    wrong = sides.wrong()
+    seen = (len(sides.visible(sides.source)), len(sides.claims()),
+            len(sides.visible(sides.target)))
+    if wrong:
+        failures.append("%s: %s\n%s" % (label, ", ".join(wrong), sides.shown()))
+    eaten = sides.eat() if eats else []
+    salvaging.finish(sides, eaten, failures.append, label + (", delivered meanwhile" if eats else ""))
+    return seen
+
+
+def killed(faults, split, directory):
+    sides = salvaging.Sides(os.path.join(directory, "killed"), split)
+    failures, seen, n = [], set(), 0
+    while n < 400:
+        n += 1
+        sides.make()
+        done = sides.qf("run", env=faulty(faults, n))
+        if done.returncode != -9:
+            break
+        seen.add(judge(sides, "killed at call %d" % n, failures, n % 2 == 0))
+        if ALL:
+            sides.make()
+            sides.qf("run", env=faulty(faults, n))
+            judge(sides, "killed at call %d" % n, failures, n % 2 == 1)
+    name = "source %s, target %s" % tuple("split" if s else "flat" for s in split)
+    tap.ok(not failures, name + ": run killed at every step", "\n".join(failures[:3]))
+    tap.ok(n > 40 and done.returncode == 0 and not sides.wrong() and not sides.claims(),
+           name + ": %d points, then it is done" % (n - 1), done.returncode, done.stderr)
+    # Else the points would all lie before or behind what matters.
+    tap.ok({(3, 0, 0), (0, 3, 0), (0, 3, 3), (0, 0, 3)} <= seen,
+           name + ": at the source, claimed, at both, at the target", seen)
+
+
+def killed_in_resume(faults, split, directory):
+    """Killed in run at a call where claims are there, then in resume at each of its calls."""
+    sides = salvaging.Sides(os.path.join(directory, "resumed"), split)
+    failures, points = [], 0
+    sides.make()
+    log = os.path.join(directory, "log")
+    sides.qf("run", env=faulty(faults, log=log))
+    with open(log) as f:
+        lines = f.read().splitlines()
+    os.unlink(log)
+    # Just behind the claims, behind the marks, behind the first control file's name.
+    marks = [i for i, line in enumerate(lines) if "manifests" in line and line.startswith("fsync")]
+    named = [i for i, line in enumerate(lines) if line.startswith("rename") and "/incoming/" in
+             line.split("\t")[1] and line.split("\t")[2].startswith(sides.target)]
+    for first in (sorted({marks[-2] - 1, marks[-2] + 2, named[-1] - 1, named[-1] + 2, len(lines) - 4})
+                  if ALL else (marks[-2] + 2, named[-1] - 1)):
+        for n in range(1, 400):
+            sides.make()
+            sides.qf("run", env=faulty(faults, first))
+            done = sides.qf("resume", env=faulty(faults, n))
+            if done.returncode != -9:
+                break
+            points += 1
+            judge(sides, "run killed at %d, resume at %d" % (first, n), failures, n % 2 == 0)
+    name = "source %s, target %s" % tuple("split" if s else "flat" for s in split)
+    tap.ok(not failures and points > 50, name + ": resume killed at %d points" % points,
+           "\n".join(failures[:3]))
+
+
+def cut_off(faults, split, directory):
+    sides = salvaging.Sides(os.path.join(directory, "cut"), split)
+    log = os.path.join(directory, "log")
+    sides.make()
+    disk = acting.Disk(sides.top)
+    done = sides.qf("run", env=faulty(faults, log=log))
+    with open(log) as f:
+        lines = f.read().splitlines()
+    os.unlink(log)
+    failures, tried = [], []
+    for n, line in enumerate(lines, 1):
+        if not line.split("\t")[1].startswith(sides.top):
+            continue
+        disk.do(line)
+        trees = disk.trees()
+        if not ALL and len(trees) > 4:
+            trees = trees[:1] + trees[len(trees) // 2:len(trees) // 2 + 1] + trees[-2:]
+        for tree in trees:
+            if tree in tried:
+                continue
+            tried.append(tree)
+            acting.put_tree(tree, sides.top)
+            judge(sides, "power cut after call %d, %s" % (n, line[:160]), failures, len(tried) % 2)
+    name = "source %s, target %s" % tuple("split" if s else "flat" for s in split)
+    tap.ok(done.returncode == 0 and len(tried) > 60 and not failures,
+           name + ": power cut after every call, %d trees" % len(tried), "\n".join(failures[:3]))
+
+
+def main():
+    with acting.fast_folder() as directory:
+        try:
+            faults = acting.Faults(directory)
+        except laboratory.Missing as why:
+            skip_all(why)
+        for split in SPLITS:
+            killed(faults, split, directory)
+            killed_in_resume(faults, split, directory)
+            cut_off(faults, split, directory)
+    tap.done()
+
+
+main()

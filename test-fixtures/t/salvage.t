@@ -1,0 +1,406 @@
+#!/bin/sh
+''':' # To sh this is a colon and a comment; what follows is for Python.
+exec "${PYTHON:-python3}" "$0"
+'''
+"""salvage: what is planned, moved, skipped and why; collisions, layouts, expired, held, damaged ones;
+copies and their ledger; saved plans; what is refused; big and empty bodies; every queue of the corpus
+moved: same mailq."""
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.dont_write_bytecode = True
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(os.environ.get("QF_FIXTURES", os.path.dirname(HERE)), "lab"))
+import acting
+import harness
+from acting import CONTROL, NOW
+from tap import Tap
+
+tap = Tap()
+IDS = ["6AMAAA%06d" % i for i in range(1, 10)]
+TOP = None
+
+
+class Pair:
+    def __init__(self, name, source=(), target=()):
+        """source and target: sub-directories to make."""
+        self.top = os.path.join(TOP, name)
+        shutil.rmtree(self.top, ignore_errors=True)
+        self.source, self.target = os.path.join(self.top, "a"), os.path.join(self.top, "b")
+        for path, subs in ((self.source, source), (self.target, target)):
+            os.makedirs(path, 0o700)
+            for sub in subs:
+                os.makedirs(os.path.join(path, sub), 0o700)
+
+    def put(self, path, content, mode=0o600):
+        with open(path, "wb") as f:
+            f.write(content)
+        os.chmod(path, mode)
+
+    def message(self, id, control=CONTROL, body=b"body\n", kind="qf", at=None, sub=("", "")):
+        at = at or self.source
+        self.put(os.path.join(at, sub[0], kind + id), control)
+        if body is not None:
+            self.put(os.path.join(at, sub[1], "df" + id), body)
+
+    def run(self, verb, *args, source=None, target=None, form="json", now=NOW):
+        done = harness.qf("salvage", verb, "-C", "none", "--from=" + (source or self.source),
+                          *(["--to=" + (target or self.target)] if target != "" else []),
+                          "--format=" + form, "--now=@%d" % now, *args,
+                          env={"QF_CONF": "/dev/null"})
+        self.records, self.total = [], None
+        for line in done.stdout.decode().splitlines() if form == "json" else ():
+            record = json.loads(line)
+            if record["schema"] == "qf.salvage.total/1":
+                self.total = record
+            else:
+                self.records.append(record)
+        t = self.total
+        if t and t["planned"] != t["moved"] + sum(t["skipped"].values()) + sum(t["failed"].values()):
+            done.returncode = -1000 # the account does not add up
+        return done
+
+    def outcomes(self):
+        return {r["id"]: (r["outcome"], r["why"]) for r in self.records}
+
+    def files(self, at=None):
+        return {name: what[0] for name, what in acting.files_below(at or self.target).items()}
+
+
+def moved():
+    p = Pair("moved")
+    p.message(IDS[0])
+    p.message(IDS[1], acting.HELD, kind="hf")
+    p.message(IDS[2], kind="Qf")
+    p.message(IDS[3], CONTROL[:-2])                                       # no end line
+    p.message(IDS[4], body=None)                                          # no data file
+    p.message(IDS[5], CONTROL + b"more\n")                                # sendmail would lose it
+    p.message(IDS[6], CONTROL.replace(b"T%d" % (NOW - 3600), b"T%d" % (NOW - 9 * 86400)))
+    p.message(IDS[7])
+    p.put(os.path.join(p.source, "tf" + IDS[7]), CONTROL)
+    before = harness.snapshot(p.top)
+    done = p.run("plan")
+    wanted = {IDS[0]: ("move", None), IDS[1]: ("move", None), IDS[2]: ("move", None),
+              IDS[3]: ("skip", "damaged"), IDS[4]: ("skip", "damaged"), IDS[5]: ("skip", "damaged"),
+              IDS[6]: ("move", None), IDS[7]: ("skip", "damaged")}
+    tap.ok(p.outcomes() == wanted and done.returncode == 1, "plan", p.records, done.stderr)
+    tap.ok(p.total["moved"] == 4 and p.total["expired"] == 1 and p.total["held"] == 2 and
+           p.total["free_bytes"] > 0, "its total", p.total)
+    tap.same(harness.differences(before, harness.snapshot(p.top)).encode(), b"", "it changes nothing")
+    done = p.run("run")
+    wanted = {id: ({"move": "moved", "skip": "skipped"}[what], why)
+              for id, (what, why) in wanted.items()}
+    tap.ok(p.outcomes() == wanted and done.returncode == 1, "run", p.records, done.stderr)
+    there = p.files()
+    reason = re.search(rb"^q(qf salvage .*past its return time.*)$", there["hf" + IDS[6]], re.M)
+    tap.ok(there["qf" + IDS[0]] == CONTROL and there["hf" + IDS[1]] == acting.HELD and
+           there["Qf" + IDS[2]] == CONTROL and reason and
+           all(there["df" + IDS[i]] == b"body\n" for i in (0, 1, 2, 6)) and len(there) == 8,
+           "byte for byte; the expired one held, with the reason", there)
+    for record in p.records:
+        if record["outcome"] == "moved":
+            kind = {"queued": "qf", "held": "hf", "lost": "Qf"}[record["as"]]
+            tap.ok(record["sha256"] == {
+                "control": hashlib.sha256(there[kind + record["id"]]).hexdigest(),
+                "data": hashlib.sha256(b"body\n").hexdigest()}, "sums of " + record["id"], record)
+    tap.ok(sorted(p.files(p.source)) == sorted(
+        [k + IDS[i] for i in (3, 5, 7) for k in ("qf", "df")] + ["qf" + IDS[4], "tf" + IDS[7]]),
+        "the source keeps what was left", p.files(p.source).keys())
+    done = p.run("verify")
+    tap.ok(done.returncode == 0 and p.total["there"] == 4 and p.total["left"] == 4 and
+           p.total["unexplained"] == 0 and p.total["ok"], "verify", p.total, p.records)
+    os.unlink(os.path.join(p.target, "qf" + IDS[0]))
+    os.unlink(os.path.join(p.target, "df" + IDS[0]))
+    p.put(os.path.join(p.target, "df" + IDS[1]), b"another\n")
+    p.message(IDS[2], kind="Qf")
+    done = p.run("verify")
+    tap.ok(done.returncode == 1 and p.outcomes()[IDS[0]][0] == "gone" and
+           p.outcomes()[IDS[1]][0] == "altered" and p.outcomes()[IDS[2]][0] == "doubled" and
+           p.total["unexplained"] == 2 and not p.total["ok"], "verify tells what is wrong", p.records)
+    done = p.run("run", form="table")
+    text = done.stdout.decode()
+    tap.ok("planned = " in text.splitlines()[-1] and b"qf: salvage: " + IDS[3].encode() in done.stderr,
+           "in words", text, done.stderr)
+
+
+def expired():
+    old = CONTROL.replace(b"T%d" % (NOW - 3600), b"T%d" % (NOW - 9 * 86400))
+    for what, kind, control in (("refresh", "qf", old.replace(b"T%d" % (NOW - 9 * 86400), b"T%d" % NOW)),
+                                ("move", "qf", old), ("skip", None, None)):
+        p = Pair("expired")
+        p.message(IDS[0], old)
+        done = p.run("run", "--expired=" + what)
+        tap.ok(p.files().get("%s%s" % (kind, IDS[0])) == control if kind else
+               p.outcomes() == {IDS[0]: ("skipped", "expired")} and done.returncode == 1,
+               "--expired=" + what, p.files(), p.records)
+    p = Pair("hold")
+    p.message(IDS[0])
+    p.message(IDS[1], acting.HELD, kind="hf")
+    p.run("run", "--hold", "--due")
+    there = p.files()
+    tap.ok(b"\nK0\n" in there["hf" + IDS[0]] and re.search(rb"^qqf salvage .*: held on arrival$",
+           there["hf" + IDS[0]], re.M) and b"\nq" + acting.REASON.encode() + b"\n" in
+           there["hf" + IDS[1]], "--hold --due; one that is held keeps its reason", there)
+
+
+def collisions():
+    p = Pair("collisions")
+    other = CONTROL.replace(b"S<ann@", b"S<eve@")
+    for id, control in zip(IDS, (CONTROL, CONTROL)):
+        p.message(id, control)
+    p.message(IDS[0], CONTROL, at=p.target)            # the same message
+    p.message(IDS[1], other, body=b"other\n", at=p.target)
+    p.message(IDS[2])
+    p.put(os.path.join(p.target, "df" + IDS[2]), b"lone\n")
+    done = p.run("run")
+    new = {r["id"]: r["new_id"] for r in p.records}
+    there = p.files()
+    tap.ok(p.outcomes() == {IDS[0]: ("skipped", "present"), IDS[1]: ("moved", None),
+                            IDS[2]: ("moved", None)} and done.returncode == 1, "collisions", p.records)
+    tap.ok(new[IDS[0]] is None and all(
+        re.match(r"[0-9A-Za-z]{8}\d{6,}$", new[id]) and there["qf" + new[id]] == CONTROL and
+        there["df" + new[id]] == b"body\n" for id in IDS[1:3]) and there["qf" + IDS[1]] == other and
+        there["df" + IDS[1]] == b"other\n" and there["df" + IDS[2]] == b"lone\n",
+        "another message of the id: a new one in sendmail's form", p.records, there)
+    done = p.run("verify")
+    tap.ok(done.returncode == 0 and p.total["there"] == 2, "verify finds them", p.records)
+
+
+def layouts():
+    for name, source, target in (("split to flat", ("qf", "df", "xf"), ()),
+                                 ("flat to split", (), ("qf", "df")),
+                                 ("several to several", ("q1", "q2/qf", "q2/df"), ("t1", "t2/df"))):
+        p = Pair("layouts", source, target)
+        if "q1" in source:
+            p.message(IDS[0], sub=("q1", "q1"))
+            p.message(IDS[1], sub=("q2/qf", "q2/df"))
+            # Its data file lies in another directory: the line that says so goes.
+            p.message(IDS[2], CONTROL.replace(b"\nI8/", b"\ndq1\nI8/"), sub=("q2/qf", "q1"))
+            p.message(IDS[0], CONTROL.replace(b"S<ann@", b"S<eve@"), sub=("q2/qf", "q2/df"))
+            done = p.run("run", source=p.source + "/q*", target=p.target + "/t*")
+            count = 4
+        else:
+            split = ("qf", "df") if source else ("", "")
+            p.message(IDS[0], sub=split)
+            done, count = p.run("run"), 1
+        controls, bodies = {}, {}
+        for directory, folders, names in os.walk(p.target):
+            if ".qf" in folders:
+                folders.remove(".qf")
+            for f in names:
+                with open(os.path.join(directory, f), "rb") as file:
+                    (bodies if f[:2] == "df" else controls)[f[2:]] = file.read()
+                if "t2" in directory or target == ("qf", "df"):
+                    wanted = "df" if f[:2] == "df" else "qf" if target == ("qf", "df") else "t2"
+                    tap.ok(directory.endswith(wanted), "%s: %s lies in %s" % (name, f, wanted))
+        tap.ok(done.returncode == 0 and len(controls) == len(bodies) == count and
+               set(controls.values()) <= {CONTROL, CONTROL.replace(b"S<ann@", b"S<eve@")},
+               name, done.stderr, controls.keys(), bodies.keys(), controls.values())
+        left = [f for _, _, f in os.walk(p.source) if f]
+        tap.ok(not left, name + ": nothing is left at the source", left)
+
+
+def copies():
+    p = Pair("copies")
+    for id in IDS[:3]:
+        p.message(id)
+    before = harness.snapshot(p.source)
+    done = p.run("run", "--copy")
+    tap.ok(done.returncode == 0 and p.total["moved"] == 3 and
+           {what for what, _ in p.outcomes().values()} == {"copied"} and
+           len(p.files()) == 6, "copy", p.records, done.stderr)
+    tap.same(harness.differences(before, harness.snapshot(p.source)).encode(), b"",
+             "the source is as it was")
+    for name in ("qf" + IDS[0], "df" + IDS[0]):
+        os.unlink(os.path.join(p.target, name))        # delivered
+    p.message(IDS[3])
+    done = p.run("run", "--copy")
+    tap.ok(done.returncode == 1 and p.outcomes() == {
+        **{id: ("skipped", "present") for id in IDS[:3]}, IDS[3]: ("copied", None)} and
+        "qf" + IDS[0] not in p.files(), "a second time: only what is new", p.records)
+    done = p.run("verify")
+    tap.ok(done.returncode == 0 and p.total["there"] == 3 and p.total["gone"] == 1,
+           "verify: a copy is not doubled", p.records)
+    q = Pair("locked")
+    q.message(IDS[0])
+    import fcntl
+    with open(os.path.join(q.source, "qf" + IDS[0]), "r+b") as f:
+        fcntl.flock(f, fcntl.LOCK_EX)
+        done = q.run("run", "--copy")
+        tap.ok(done.returncode == 75 and b"locks are seen" in done.stderr and not q.files() and
+               not done.stdout, "a source that is in use is not copied", done.stderr, done.stdout)
+        done = q.run("run")
+        tap.ok(done.returncode == 2 and q.outcomes() == {IDS[0]: ("skipped", "busy")},
+               "and one in delivery is not moved", q.records, done.stderr)
+    done = q.run("run")
+    tap.ok(done.returncode == 0 and q.outcomes() == {IDS[0]: ("moved", None)}, "later it is", q.records)
+
+
+def plans():
+    p = Pair("plans")
+    for id in IDS[:4]:
+        p.message(id)
+    plan = os.path.join(p.top, "plan")
+    done = p.run("plan", "--save=" + plan, "id=%s or id=%s or id=%s" % tuple(IDS[:3]))
+    tap.ok(done.returncode == 0 and p.total["moved"] == 3, "a plan with a filter", p.records)
+    p.message(IDS[1], CONTROL.replace(b"\nN3\n", b"\nN4\n"))
+    for name in ("qf", "df"):
+        os.unlink(os.path.join(p.source, name + IDS[2]))
+    done = p.run("run", "--plan=" + plan)
+    tap.ok(done.returncode == 2 and p.outcomes() == {
+        IDS[0]: ("moved", None), IDS[1]: ("skipped", "changed"), IDS[2]: ("skipped", "gone")} and
+        "qf" + IDS[3] in p.files(p.source), "it is done, and nothing else", p.records, done.stderr)
+    for bad, why in ((b"", b"not a saved plan"), (b"{}\n", b"not a saved plan"),
+                     (open(plan, "rb").read() + b"{}\n", b"not a line of a saved plan"),
+                     (open(plan, "rb").read().replace(b'"file":"qf', b'"file":"../qf'), b"not a line"),
+                     (open(plan, "rb").read().replace(p.source.encode(), b"/elsewhere"), b"other queues")):
+        p.put(plan + ".bad", bad)
+        done = p.run("run", "--plan=" + plan + ".bad")
+        tap.ok(done.returncode == 65 and why in done.stderr and not done.stdout,
+               "a plan that is none: %s" % why.decode(), done.stderr)
+    done = p.run("run", "--limit=1")
+    tap.ok(p.total["planned"] == 1, "--limit", p.total)
+
+
+def refused():
+    p = Pair("refused", source=("q1",))
+    p.message(IDS[0])
+    for args, status, words in (
+            (("run", "--from=" + p.source, "--to=" + p.source), 64, b"source as well as the target"),
+            (("run", "--from=" + p.source, "--to=" + p.source + "/."), 64, b"source as well"),
+            (("run", "--from=" + p.source), 64, b"--to="),
+            (("sail", "--from=" + p.source), 64, b"plan, run, resume or verify"),
+            ((), 64, b"plan, run"),
+            (("resume", "--from=" + p.source, "--to=" + p.target, "x"), 64, b"filter"),
+            (("run", "--from=" + p.source, "--to=" + p.target, "--rate=fast"), 64, b"a second"),
+            (("run", "--from=" + p.source, "--to=" + p.target, "--retarget"), 64, b"not with run"),
+            (("run", "--from=" + p.source, "--to=" + p.top + "/none"), 66, b"none"),
+            (("verify", "--from=" + p.source, "--to=" + p.target), 66, b"manifest"),
+            (("plan", "--from=" + p.source, "--to=" + p.target, "age>"), 64, b"filter")):
+        before = harness.snapshot(p.top)
+        done = harness.qf("salvage", *args, "-C", "none", env={"QF_CONF": "/dev/null"})
+        same = not harness.differences(before, harness.snapshot(p.top))
+        tap.ok(done.returncode == status and words in done.stderr and not done.stdout and same,
+               "refused, nothing touched: %s" % " ".join(args).replace(TOP, ""), done.returncode,
+               done.stderr, done.stdout)
+
+
+def bodies():
+    p = Pair("bodies")
+    big = os.urandom(1 << 20) * 60
+    many = CONTROL.replace(b"RPFD:<eve@dst.example>\n",
+                           b"".join(b"RPFD:<user%d@dst.example>\n" % i for i in range(10000)))
+    p.message(IDS[0], body=big)
+    p.message(IDS[1], many)
+    p.message(IDS[2], body=b"")
+    done = p.run("run")
+    there = p.files()
+    tap.ok(done.returncode == 0 and there["df" + IDS[0]] == big and there["qf" + IDS[1]] == many and
+           there["df" + IDS[2]] == b"", "60 MB, 10,000 recipients, 0 bytes", done.stderr)
+    tap.ok(p.run("verify").returncode == 0 and p.total["there"] == 3, "and verified", p.records)
+
+
+def stopped():
+    p = Pair("stopped")
+    for i in range(60):
+        p.message("6AMAAB%06d" % i)
+    process = subprocess.Popen(
+        [harness.QF, "salvage", "run", "-C", "none", "--from=" + p.source, "--to=" + p.target,
+         "--now=@%d" % NOW, "--rate=5/s", "--format=json"], stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE)
+    end = time.monotonic() + 20
+    while not any(n[:2] == "qf" for n in os.listdir(p.target)) and time.monotonic() < end:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=30)
+    records = [json.loads(line) for line in out.splitlines()]
+    here = [n for n in os.listdir(p.source) if n[:2] == "qf"]
+    there = [n for n in os.listdir(p.target) if n[:2] == "qf"]
+    claimed = [n for _, _, names in os.walk(os.path.join(p.source, ".qf/claims")) for n in names]
+    tap.ok(process.returncode == 143 and there and here and len(here) + len(there) == 60 and
+           not claimed, "SIGTERM: what was begun is finished, or put back",
+           process.returncode, len(here), len(there), claimed, err)
+    # Nothing is written to standard output any more once a signal came.
+    tap.ok(b"stopped" in err or any(r.get("why") == "stopped" for r in records),
+           "and says what is left", err[-400:])
+    p.run("run")
+    tap.ok(p.total["moved"] == len(here) and p.run("verify").returncode == 0 and
+           p.total["there"] == 60, "another run moves the rest", p.total)
+
+
+def corpus():
+    """Moved into the same layout, each whole message is listed as before."""
+    moved, failed = 0, []
+    for scenario in harness.scenarios():
+        with tempfile.TemporaryDirectory(prefix="qf-salvage.", dir=TOP) as directory:
+            top = harness.unpack(scenario, directory)
+            pattern, _ = harness.patterns(scenario, top)
+            if "groups" in scenario or "symlinks" in scenario:
+                continue
+            source = os.path.join(directory, "source")
+            os.rename(top, source)
+            os.mkdir(top, 0o700)
+            # The layout alone.
+            for path, folders, _ in os.walk(source):
+                for folder in folders:
+                    os.makedirs(os.path.join(top, os.path.relpath(os.path.join(path, folder),
+                                                                  source)), 0o700, exist_ok=True)
+            for odd in (".hoststat", ".qf"):
+                shutil.rmtree(os.path.join(top, odd), ignore_errors=True)
+            from_ = pattern.replace(top, source)
+            args = ["-C", "none", "--now=@1795400000", "--queue-return=never"]
+            before = harness.qf("ls", *args, "-Q", from_, "--format=json")
+            run = harness.qf("salvage", "run", *args, "--from=" + from_, "--to=" + pattern,
+                             "--format=json")
+            if run.returncode == 66:
+                continue
+            records = [json.loads(line) for line in run.stdout.splitlines()]
+            after = harness.qf("ls", *args, "-Q", pattern, "--format=json")
+
+            def table(text):
+                rows = {}
+                for line in text.splitlines():
+                    row = json.loads(line)
+                    for key in ("queue", "path", "data", "diagnostics", "raw"):
+                        row.pop(key, None)
+                    rows[row["id"], row["file"]] = row
+                return rows
+
+            was, now = table(before.stdout), table(after.stdout)
+            for record in records[:-1]:
+                if record["outcome"] == "moved" and not record["new_id"]:
+                    moved += 1
+                    key = record["id"], record["file"]
+                    if was.get(key) != now.get(key):
+                        failed.append("%s: %s: %s\n%s" % (scenario, key, was.get(key), now.get(key)))
+                elif record["outcome"] == "failed":
+                    failed.append("%s: %s" % (scenario, record))
+            if run.returncode not in (0, 1) or not records[-1]["ok"]:
+                failed.append("%s: %d: %s" % (scenario, run.returncode, run.stderr[-300:]))
+            check = harness.qf("salvage", "verify", *args, "--from=" + from_, "--to=" + pattern)
+            if check.returncode:
+                failed.append("%s: verify: %s %s" % (scenario, check.stdout[-400:], check.stderr))
+    tap.ok(not failed and moved > 200, "%d messages of the corpus moved, listed as before" % moved,
+           "\n".join(failed[:6]))
+
+
+with acting.fast_folder() as TOP:
+    moved()
+    expired()
+    collisions()
+    layouts()
+    copies()
+    plans()
+    refused()
+    bodies()
+    stopped()
+    corpus()
+tap.done()

@@ -1,0 +1,307 @@
+/*
+ * salvage_report - what salvage says.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "out.h"
+#include "salvage_report.h"
+#include "say.h"
+#include "status.h"
+#include "table.h"
+#include "term.h"
+
+static uint64_t
+sum(const uint64_t counts[QF_SALVAGE_WHY_COUNT])
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < QF_SALVAGE_WHY_COUNT; i++)
+		n += counts[i];
+	return n;
+}
+
+static struct qf_slice
+slice(const char *text)
+{
+	return (struct qf_slice){text, strlen(text)};
+}
+
+/* ------------------------------------------------------------------ messages */
+
+static void
+put_line(const struct qf_salvage_record *record)
+{
+	struct qf_buf line = {0};
+	char when[QF_TIME_TEXT];
+
+	table_cell(slice(record->id), 0, false, term_utf8(), &line);
+	qf_buf_addf(&line, " %s", qf_salvage_outcome_name(record->outcome));
+	if (record->why)
+		qf_buf_addf(&line, " (%s)", qf_salvage_why_name(record->why));
+	if (record->as && strcmp(record->as, "queued") != 0)
+		qf_buf_addf(&line, ", %s", record->as);
+	if (record->new_id)
+		qf_buf_addf(&line, ", as %s", record->new_id);
+	if (record->expired && record->bounce_at != QF_TIME_NONE) {
+		qf_time_format(record->bounce_at, when);
+		qf_buf_addf(&line, ", past its return time (%s)", when);
+	}
+	if (record->detail && *record->detail) {
+		qf_buf_adds(&line, ": ");
+		qf_escape_terminal(&line, slice(record->detail), term_utf8());
+	}
+	qf_buf_addc(&line, '\n');
+	out_add_buf(&line);
+	qf_buf_release(&line);
+}
+
+void
+report_message(void *ctx, const struct qf_salvage_record *record)
+{
+	struct report *report = ctx;
+	bool left_out = (record->outcome == QF_SALVAGE_SKIPPED ||
+			 record->outcome == QF_SALVAGE_FAILED) &&
+			strcmp(report->command, "verify") != 0;
+	struct qf_buf line = {0};
+
+	if (report->quiet)
+		return;
+	report->told = true;
+	if (report->json) {
+		qf_salvage_render(report->command, record, &line);
+		out_add_buf(&line);
+		qf_buf_release(&line);
+	} else if (!left_out) {
+		put_line(record);
+	}
+	/* What was not done is an error, however the results are told. */
+	if (left_out)
+		say_error("%s: %s (%s): %s", record->id, qf_salvage_outcome_name(record->outcome),
+			  qf_salvage_why_name(record->why), record->detail ? record->detail : "");
+}
+
+void
+report_progress(void *ctx, const struct qf_salvage_totals *totals, uint64_t of)
+{
+	struct report *report = ctx;
+	uint64_t left_out = sum(totals->skipped) + sum(totals->failed);
+
+	if (report->json_progress)
+		fprintf(stderr,
+			"{\"schema\":\"qf.salvage.progress/1\",\"command\":\"%s\",\"run\":\"%s\","
+			"\"of\":%" PRIu64 ",\"done\":%" PRIu64 ",\"moved\":%" PRIu64
+			",\"left_out\":%" PRIu64 ",\"bytes\":%" PRId64 "}\n",
+			report->command, totals->run, of, totals->planned, totals->moved, left_out,
+			totals->bytes);
+	else
+		say_note("%s: %" PRIu64 " of %" PRIu64 ", %" PRIu64 " left out", report->command,
+			 totals->planned, of, left_out);
+}
+
+/* ------------------------------------------------------------------ the account */
+
+static void
+put_whys(struct qf_json *json, const char *key, const uint64_t counts[QF_SALVAGE_WHY_COUNT])
+{
+	qf_json_key(json, key);
+	qf_json_open(json, '{');
+	for (size_t i = 0; i < QF_SALVAGE_WHY_COUNT; i++) {
+		if (!counts[i])
+			continue;
+		qf_json_key(json, i ? qf_salvage_why_name((enum qf_salvage_why)i) : "error");
+		qf_json_int(json, (int64_t)counts[i]);
+	}
+	qf_json_close(json, '}');
+}
+
+static void
+put_number(struct qf_json *json, const char *key, uint64_t number)
+{
+	qf_json_key(json, key);
+	qf_json_int(json, (int64_t)number);
+}
+
+static uint64_t
+unexplained(const struct qf_salvage_totals *totals)
+{
+	return totals->missing + totals->doubled + totals->altered;
+}
+
+static bool
+adds_up(const struct qf_salvage_totals *totals)
+{
+	return totals->planned == totals->moved + sum(totals->skipped) + sum(totals->failed);
+}
+
+static void
+put_sides_json(struct qf_json *json, const struct qf_salvage_sides *sides)
+{
+	char mode[8];
+
+	put_number(json, "busy", sides->busy);
+	put_number(json, "claims", sides->claims);
+	qf_json_key(json, "changing");
+	qf_json_bool(json, sides->changing);
+	qf_json_key(json, "free_bytes");
+	if (sides->free_bytes < 0)
+		qf_json_null(json);
+	else
+		qf_json_int(json, sides->free_bytes);
+	qf_json_key(json, "free_files");
+	if (sides->free_files < 0)
+		qf_json_null(json);
+	else
+		qf_json_int(json, sides->free_files);
+	qf_json_key(json, "owner");
+	qf_json_int(json, sides->uid);
+	qf_json_key(json, "group");
+	qf_json_int(json, sides->gid);
+	snprintf(mode, sizeof(mode), "%04o", (unsigned)sides->mode & 07777);
+	qf_json_key(json, "mode");
+	qf_json_string(json, mode);
+	qf_json_key(json, "fleeting");
+	qf_json_bool(json, sides->fleeting);
+}
+
+static void
+put_json(const struct report *report, const struct qf_salvage_totals *totals,
+	 const struct qf_salvage_sides *sides)
+{
+	struct qf_buf line = {0};
+	struct qf_json json = {.out = &line};
+
+	qf_json_open(&json, '{');
+	qf_json_key(&json, "schema");
+	qf_json_string(&json, "qf.salvage.total/1");
+	qf_json_key(&json, "command");
+	qf_json_string(&json, report->command);
+	qf_json_key(&json, "run");
+	qf_json_string(&json, totals->run);
+	put_number(&json, "planned", totals->planned);
+	put_number(&json, "moved", totals->moved);
+	put_whys(&json, "skipped", totals->skipped);
+	put_whys(&json, "failed", totals->failed);
+	put_number(&json, "there", totals->there);
+	put_number(&json, "gone", totals->gone);
+	put_number(&json, "left", totals->left);
+	put_number(&json, "held", totals->held);
+	put_number(&json, "unexplained", unexplained(totals));
+	qf_json_key(&json, "ok");
+	qf_json_bool(&json, adds_up(totals) && unexplained(totals) == 0);
+	put_number(&json, "bytes", (uint64_t)totals->bytes);
+	put_number(&json, "expired", totals->expired);
+	qf_json_key(&json, "oldest_expired");
+	qf_json_time(&json, totals->oldest_expired);
+	put_number(&json, "renamed", totals->renamed);
+	if (sides)
+		put_sides_json(&json, sides);
+	qf_json_close(&json, '}');
+	qf_buf_addc(&line, '\n');
+	out_add_buf(&line);
+	qf_buf_release(&line);
+}
+
+static void
+add_whys(struct qf_buf *out, const char *word, const uint64_t counts[QF_SALVAGE_WHY_COUNT])
+{
+	uint64_t n = sum(counts);
+	const char *between = " (";
+
+	qf_buf_addf(out, " + %" PRIu64 " %s", n, word);
+	for (size_t i = 0; i < QF_SALVAGE_WHY_COUNT; i++) {
+		if (!counts[i])
+			continue;
+		qf_buf_addf(out, "%s%" PRIu64 " %s", between, counts[i],
+			    i ? qf_salvage_why_name((enum qf_salvage_why)i) : "error");
+		between = ", ";
+	}
+	if (n)
+		qf_buf_addc(out, ')');
+}
+
+static void
+say_sides(const struct qf_salvage_totals *totals, const struct qf_salvage_sides *sides)
+{
+	char when[QF_TIME_TEXT];
+
+	if (sides->free_bytes >= 0) {
+		say_note("%" PRId64 " bytes to be moved, %" PRId64 " free at the target",
+			 totals->bytes, sides->free_bytes);
+		say_note("files there: uid %u, gid %u, mode %04o", (unsigned)sides->uid,
+			 (unsigned)sides->gid, (unsigned)sides->mode & 07777);
+		if (sides->free_bytes < totals->bytes)
+			say_note("that is more than is free there");
+		if (sides->free_files >= 0 && (uint64_t)sides->free_files < 2 * totals->moved)
+			say_note("the target has only %" PRId64 " inodes left", sides->free_files);
+		if (sides->fleeting)
+			say_note("what lies at the target is gone with its container, or at a reboot");
+	}
+	if (totals->expired && totals->oldest_expired != QF_TIME_NONE) {
+		qf_time_format(totals->oldest_expired, when);
+		say_note("%" PRIu64 " past their return time, the oldest of %s; see --expired",
+			 totals->expired, when);
+	}
+	if (sides->busy)
+		say_note("%" PRIu64 " in delivery: a sendmail works on the source", sides->busy);
+	if (sides->changing)
+		say_note("names in the source changed between two looks: something works on it");
+	if (sides->claims)
+		say_note("%" PRIu64 " claimed by earlier runs: qf salvage resume", sides->claims);
+}
+
+void
+report_end(const struct report *report, const struct qf_salvage *salvage, bool with_sides)
+{
+	struct qf_salvage_totals totals;
+	struct qf_salvage_sides sides;
+	struct qf_buf line = {0};
+
+	qf_salvage_totals(salvage, &totals);
+	qf_salvage_sides(salvage, &sides);
+	if (report->json) {
+		put_json(report, &totals, with_sides ? &sides : NULL);
+		return;
+	}
+	if (with_sides)
+		say_sides(&totals, &sides);
+	qf_buf_addf(&line, "%" PRIu64 " planned = %" PRIu64 " %s", totals.planned, totals.moved,
+		    with_sides ? "to be moved" : "moved");
+	if (strcmp(report->command, "verify") == 0)
+		qf_buf_addf(&line, " (%" PRIu64 " there, %" PRIu64 " gone since)", totals.there,
+			    totals.gone);
+	add_whys(&line, "skipped", totals.skipped);
+	add_whys(&line, "failed", totals.failed);
+	if (strcmp(report->command, "verify") == 0)
+		qf_buf_addf(&line, "; %" PRIu64 " left at the source, %" PRIu64 " held, %" PRIu64
+			    " unexplained", totals.left, totals.held, unexplained(&totals));
+	qf_buf_addc(&line, '\n');
+	out_add_buf(&line);
+	qf_buf_release(&line);
+	if (!with_sides && strcmp(report->command, "run") == 0 && sides.claims)
+		say_note("%" PRIu64 " claimed by earlier runs: qf salvage resume", sides.claims);
+}
+
+int
+report_status(const struct report *report, const struct qf_salvage *salvage, bool verify)
+{
+	static const enum qf_salvage_why incomplete[] = {
+		QF_SALVAGE_WHY_BUSY,    QF_SALVAGE_WHY_CHANGED, QF_SALVAGE_WHY_DENIED,
+		QF_SALVAGE_WHY_ERROR,   QF_SALVAGE_WHY_NO_SPACE, QF_SALVAGE_WHY_CLAIMED,
+		QF_SALVAGE_WHY_STOPPED,
+	};
+	struct qf_salvage_totals totals;
+	struct qf_salvage_sides sides;
+
+	qf_salvage_totals(salvage, &totals);
+	qf_salvage_sides(salvage, &sides);
+	if (verify)
+		return unexplained(&totals) || !adds_up(&totals) ? STATUS_FINDINGS : STATUS_OK;
+	if (sum(totals.failed) || (sides.claims && strcmp(report->command, "run") == 0))
+		return STATUS_INCOMPLETE;
+	for (size_t i = 0; i < sizeof(incomplete) / sizeof(*incomplete); i++)
+		if (totals.skipped[incomplete[i]])
+			return STATUS_INCOMPLETE;
+	return sum(totals.skipped) ? STATUS_FINDINGS : STATUS_OK;
+}
