@@ -100,11 +100,9 @@ is_unreadable(const struct qf_msg *msg)
 	return false;
 }
 
-static bool
-add_present(struct audit_snapshot *snapshot, const struct qf_msg *msg,
-	    const struct audit_read *read, int64_t id)
+bool
+audit_add_present(struct audit_snapshot *snapshot, const struct audit_place *place)
 {
-	const struct qf_files *files = qf_msg_files(msg);
 	struct audit_present *p;
 
 	if (snapshot->n == snapshot->room) {
@@ -118,18 +116,17 @@ add_present(struct audit_snapshot *snapshot, const struct qf_msg *msg,
 	}
 	p = &snapshot->present[snapshot->n++];
 	*p = (struct audit_present){
-		.message = id,
-		.seen = snapshot->source.now + (int64_t)read->seen,
-		.name = audit_hash(files->name.p, files->name.n, (uint32_t)files->dir + 1),
-		.inode = files->inode,
-		.dir = (uint32_t)files->dir,
-		.moving = files->have_busy && files->busy == QF_YES ? AUDIT_BUSY : AUDIT_STILL,
+		.message = place->message,
+		.seen = snapshot->source.now + (int64_t)place->seen,
+		.name = place->name,
+		.inode = place->inode,
+		.dir = place->dir,
+		.moving = place->busy ? AUDIT_BUSY : AUDIT_STILL,
 	};
-	snapshot->unchanged += id <= snapshot->boundary;
-	snapshot->dirs[files->dir].messages++;
-	return audit_set_add(&snapshot->ids, audit_hash(files->id.p, files->id.n, 0)) &&
-	       audit_set_add(&snapshot->data,
-			     audit_hash(files->data_path.p, files->data_path.n, 0));
+	snapshot->unchanged += place->message <= snapshot->boundary;
+	snapshot->dirs[place->dir].messages++;
+	return audit_set_add(&snapshot->ids, audit_hash(place->id.p, place->id.n, 0)) &&
+	       audit_set_add(&snapshot->data, audit_hash(place->data.p, place->data.n, 0));
 }
 
 static enum qf_code
@@ -138,8 +135,8 @@ take_message(struct audit_snapshot *snapshot, struct qf_msg *msg, struct qf_err 
 	struct qf_slice text = qf_msg_text(msg);
 	const struct qf_files *files = qf_msg_files(msg);
 	struct audit_dir *dir = &snapshot->dirs[files->dir];
+	struct audit_place place;
 	struct audit_read read;
-	int64_t id;
 	enum qf_code code;
 
 	if (is_unreadable(msg)) {
@@ -154,12 +151,21 @@ take_message(struct audit_snapshot *snapshot, struct qf_msg *msg, struct qf_err 
 		return QF_E_NOMEM;
 	}
 	memcpy(&read, text.p, sizeof(read));
+	place = (struct audit_place){
+		.seen = read.seen,
+		.name = audit_hash(files->name.p, files->name.n, (uint32_t)files->dir + 1),
+		.inode = files->inode,
+		.dir = (uint32_t)files->dir,
+		.busy = files->have_busy && files->busy == QF_YES,
+		.id = files->id,
+		.data = files->data_path,
+	};
 	code = audit_store_message(snapshot, msg, &read,
 				   (struct qf_slice){text.p + sizeof(read), text.n - sizeof(read)},
-				   &id, err);
+				   &place.message, err);
 	if (code != QF_OK)
 		return code;
-	if (!add_present(snapshot, msg, &read, id)) {
+	if (!audit_add_present(snapshot, &place)) {
 		*err = (struct qf_err){.code = QF_E_NOMEM, .why = "out of memory"};
 		return QF_E_NOMEM;
 	}
@@ -181,6 +187,7 @@ read_queue(struct audit_snapshot *snapshot, struct qf_err *err)
 		.worker_begin = audit_reader_new,
 		.worker_end = audit_reader_free,
 		.ctx = snapshot,
+		.known = snapshot->always_digest ? NULL : audit_known_here,
 		.cancel = signals_flag(),
 	};
 	struct qf_scan *scan;
@@ -202,7 +209,7 @@ read_queue(struct audit_snapshot *snapshot, struct qf_err *err)
 			 trouble->why);
 	}
 	qf_scan_free(scan);
-	return code;
+	return code == QF_OK ? audit_known_take(snapshot, err) : code;
 }
 
 /* ------------------------------------------------------------------ the command */
@@ -298,6 +305,8 @@ make_snapshot(struct audit_snapshot *snapshot, const struct opt_list *paths)
 	snapshot->always_digest = audit_given.digest || audit_given.bodies || snapshot->restored;
 	if (code == QF_OK)
 		code = audit_load_known(snapshot, &err);
+	if (code == QF_OK && !snapshot->always_digest)
+		code = audit_known_load(snapshot, &err);
 	if (code == QF_OK)
 		code = audit_note_run(snapshot, &left_over, &err);
 	if (code == QF_OK && left_over)
@@ -370,6 +379,7 @@ audit_index(char **operands, size_t n)
 	source_paths_release(&given);
 	audit_free_queues(&paths);
 	audit_set_release(&snapshot.known);
+	audit_known_release(&snapshot);
 	audit_set_release(&snapshot.ids);
 	audit_set_release(&snapshot.data);
 	free(snapshot.present);

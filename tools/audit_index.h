@@ -51,13 +51,19 @@ struct audit_dir {
 	char why[256];
 };
 
+struct audit_known;
+
 struct audit_snapshot {
 	struct source source;
 	struct store *store;
 	struct audit_dir *dirs; /* of the queue */
 	struct audit_present *present;
 	size_t n, room;
-	struct audit_set known;	    /* first halves of keys that are stored */
+	struct audit_set known;		    /* first halves of keys that are stored */
+	struct audit_known *known_messages; /* audit_known.c */
+	size_t known_n, known_cap;
+	uint32_t *known_slots;
+	size_t known_room;
 	struct audit_set ids, data; /* ids and data paths of this snapshot */
 	bool always_digest;	    /* --digest, --bodies, or a restored tree */
 	bool restored;
@@ -75,6 +81,26 @@ int audit_find_queues(const struct opt_list *paths, struct opt_list *out);
 void audit_free_queues(struct opt_list *out);
 /* "live", "restored", "failed-restore" or "lost+found", by its path. */
 const char *audit_queue_kind(const char *path);
+
+/* Where a message lies, and when it was seen (seconds after the beginning). */
+struct audit_place {
+	int64_t message;
+	double seen;
+	uint64_t name, inode;
+	uint32_t dir;
+	bool busy;
+	struct qf_slice id, data; /* data: path of the data file */
+};
+/* A message of the snapshot. False: memory is out. */
+bool audit_add_present(struct audit_snapshot *snapshot, const struct audit_place *place);
+double audit_since(uint64_t began);
+
+/* Messages that need not be read again. here is for qf_scan_options.known; take puts those that
+   were met into the snapshot. */
+enum qf_code audit_known_load(struct audit_snapshot *snapshot, struct qf_err *err);
+bool audit_known_here(void *snapshot, const struct qf_sighting *seen);
+enum qf_code audit_known_take(struct audit_snapshot *snapshot, struct qf_err *err);
+void audit_known_release(struct audit_snapshot *snapshot);
 
 /* In a reading thread. */
 struct audit_reader;

@@ -17,6 +17,9 @@
 /* Of a body, so much is read for its text. */
 #define BODY_MAX ((size_t)1 << 20)
 
+/* A damaged control file that is kept as it is has at most so many bytes. */
+#define RAW_MAX ((size_t)1 << 20)
+
 struct audit_reader {
 	struct audit_snapshot *snapshot;
 	struct qf_buf body, headers;
@@ -45,8 +48,8 @@ audit_reader_free(void *arg)
 	free(reader);
 }
 
-static double
-since(uint64_t began)
+double
+audit_since(uint64_t began)
 {
 	struct timespec now;
 
@@ -96,6 +99,7 @@ make_keys(struct qf_msg *msg, struct audit_read *read)
 	add_number(&hash, files->inode);
 	add_number(&hash, (uint64_t)files->mtime);
 	add_number(&hash, (uint64_t)files->ctime);
+	add_number(&hash, files->ctime_nsec);
 	add_number(&hash, (uint64_t)files->data_size);
 	sha256_digest(&hash, sizeof(digest), digest);
 	memcpy(read->key, digest, AUDIT_KEY);
@@ -149,7 +153,7 @@ audit_read_message(void *arg, struct qf_msg *msg, struct qf_buf *text)
 		return true;
 	}
 	snapshot = reader->snapshot;
-	out.seen = since(snapshot->began);
+	out.seen = audit_since(snapshot->began);
 	make_keys(msg, &out);
 	memcpy(&half, out.key, sizeof(half));
 	if (files->data_size >= 0 &&
@@ -254,6 +258,7 @@ store_content(struct audit_snapshot *snapshot, struct qf_msg *msg, const struct 
 	struct store_statement *s;
 	struct qf_slice bytes = qf_msg_bytes(msg);
 	char flags[sizeof(message_letters)];
+	size_t wrong;
 	bool found;
 	enum qf_code code =
 		store_cached(store, "SELECT id FROM contents WHERE digest = ?1", &s, err);
@@ -269,12 +274,13 @@ store_content(struct audit_snapshot *snapshot, struct qf_msg *msg, const struct 
 		store_reset(s);
 		return QF_OK;
 	}
-	code = store_cached(store,
-			    "INSERT INTO contents (digest, created, last_try, tries, priority,"
-			    " sender, status, quarantine, envid, auth, body_type, flags,"
-			    " timeout_class, subject, message_id, nrcpts, size) VALUES (?1, ?2, ?3,"
-			    " ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
-			    &s, err);
+	code = store_cached(
+		store,
+		"INSERT INTO contents (digest, created, last_try, tries, priority,"
+		" sender, status, quarantine, envid, auth, body_type, flags,"
+		" timeout_class, subject, message_id, nrcpts, size, raw) VALUES (?1, ?2, ?3,"
+		" ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
+		&s, err);
 	if (code != QF_OK)
 		return code;
 	letters(e->flags, message_letters, flags);
@@ -298,6 +304,11 @@ store_content(struct audit_snapshot *snapshot, struct qf_msg *msg, const struct 
 	store_bind_text(s, 15, qf_msg_header(msg, "Message-Id"));
 	store_bind_int(s, 16, (int64_t)e->nrecipients);
 	store_bind_int(s, 17, (int64_t)bytes.n);
+	qf_msg_diagnostics(msg, &wrong);
+	if (wrong && bytes.n <= RAW_MAX)
+		store_bind_blob(s, 18, bytes.n ? bytes.p : "", bytes.n);
+	else
+		store_bind_null(s, 18);
 	code = store_run(s, err);
 	if (code != QF_OK)
 		return code;
@@ -372,9 +383,9 @@ insert_message(struct audit_snapshot *snapshot, struct qf_msg *msg, const struct
 		code = store_cached(
 			snapshot->store,
 			"INSERT INTO messages (key, queue, file, queue_id, state, content,"
-			" mode, uid, gid, inode, mtime, ctime, data_size, data_digest,"
-			" warn_at, bounce_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,"
-			" ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+			" mode, uid, gid, inode, mtime, ctime, ctime_nsec,"
+			" data_size, data_digest, warn_at, bounce_at) VALUES (?1, ?2, ?3, ?4,"
+			" ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
 			&s, err);
 	if (code != QF_OK)
 		return code;
@@ -384,7 +395,7 @@ insert_message(struct audit_snapshot *snapshot, struct qf_msg *msg, const struct
 	store_bind_text(s, 4, f->id);
 	store_bind_string(s, 5, qf_state_name(qf_msg_state(msg)));
 	store_bind_int(s, 6, content);
-	for (int i = 7; i <= 12; i++)
+	for (int i = 7; i <= 13; i++)
 		store_bind_null(s, i);
 	if (f->have_stat) {
 		store_bind_int(s, 7, f->mode);
@@ -393,15 +404,16 @@ insert_message(struct audit_snapshot *snapshot, struct qf_msg *msg, const struct
 		store_bind_int(s, 10, (int64_t)f->inode);
 		store_bind_int(s, 11, f->mtime);
 		store_bind_int(s, 12, f->ctime);
+		store_bind_int(s, 13, f->ctime_nsec);
 	}
 	/* -1: there is none; NULL: it is not known. */
-	store_bind_time(s, 13, f->data_size >= -1 ? f->data_size : QF_TIME_NONE);
+	store_bind_time(s, 14, f->data_size >= -1 ? f->data_size : QF_TIME_NONE);
 	if (read->has_digest)
-		store_bind_blob(s, 14, read->digest, AUDIT_DIGEST);
+		store_bind_blob(s, 15, read->digest, AUDIT_DIGEST);
 	else
-		store_bind_null(s, 14);
-	store_bind_time(s, 15, outlook.warn_at);
-	store_bind_time(s, 16, outlook.bounce_at);
+		store_bind_null(s, 15);
+	store_bind_time(s, 16, outlook.warn_at);
+	store_bind_time(s, 17, outlook.bounce_at);
 	code = store_run(s, err);
 	if (code != QF_OK)
 		return code;
