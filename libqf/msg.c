@@ -562,6 +562,24 @@ qf_msg_interpret(struct qf_msg *msg, struct qf_slice bytes, bool skip_headers, s
 	return msg->nomem ? qf_err_nomem(err) : QF_OK;
 }
 
+/* What the bytes do not show. Details are borrowed, as are the files. */
+static void
+add_found(struct qf_msg *msg, const struct qf_parse_options *options)
+{
+	for (size_t i = 0; i < options->nfound; i++) {
+		const struct qf_diagnostic *d = &options->found[i];
+		bool known = false;
+
+		for (size_t k = 0; k < msg->ndiagnostics && !known; k++)
+			known = msg->diagnostics[k].finding == d->finding;
+		if (known)
+			continue;
+		qf_msg_find(msg, d->finding, 0, 0);
+		if (msg->ndiagnostics && msg->diagnostics[msg->ndiagnostics - 1].finding == d->finding)
+			msg->diagnostics[msg->ndiagnostics - 1].detail = d->detail;
+	}
+}
+
 enum qf_code
 qf_msg_parse(struct qf_slice bytes, const struct qf_parse_options *options, struct qf_msg **out,
 	     struct qf_err *err)
@@ -576,12 +594,16 @@ qf_msg_parse(struct qf_slice bytes, const struct qf_parse_options *options, stru
 	msg = qf_msg_new();
 	if (!msg)
 		return qf_err_nomem(err);
+	msg->files.data_size = -2;
+	if (options && options->files)
+		msg->files = *options->files;
 	msg->files.kind = options && options->kind != QF_KIND_OTHER ? options->kind
 								    : QF_KIND_QUEUED;
-	msg->files.data_size = -2;
 	copy = qf_arena_copy(&msg->arena, bytes);
 	code = copy.p ? qf_msg_interpret(msg, copy, options && options->skip_headers, err)
 		      : qf_err_nomem(err);
+	if (!code && options)
+		add_found(msg, options);
 	if (code) {
 		qf_msg_free(msg);
 		return code;

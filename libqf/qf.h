@@ -442,6 +442,12 @@ struct qf_files {
 struct qf_parse_options {
 	enum qf_kind kind;       /* by the file's name; QF_KIND_OTHER is taken as a qf */
 	bool skip_headers;       /* leave envelope.headers and their findings out */
+	/* What qf_msg_files() is to say, for a file that is no more; NULL: nothing. Its slices must
+	   outlive the message. */
+	const struct qf_files *files;
+	/* What was found wrong with the file as a whole when it was there (mode, owner, data file). */
+	const struct qf_diagnostic *found;
+	size_t nfound;
 };
 
 /*

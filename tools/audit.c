@@ -6,6 +6,7 @@
 
 #include "audit.h"
 #include "commands.h"
+#include "every.h"
 #include "out.h"
 #include "say.h"
 #include "status.h"
@@ -17,6 +18,8 @@ static const char *const formats[] = {"table", "json", "csv", NULL};
 static const struct audit_command subcommands[] = {
 	{"index", "", "a snapshot of the queue into the database", audit_index},
 	{"log", "LOGFILE...", "the mail log into the database", audit_log},
+	{"diff", "A B", "what came, went and changed between two snapshots", audit_diff},
+	{"search", "[FILTER]", "messages of all snapshots", audit_search},
 	{"sql", "STATEMENT", "ask the database, read-only", audit_sql},
 	{.name = NULL},
 };
@@ -61,6 +64,17 @@ const struct opt audit_options[] = {
 	 .argument = "FORM",
 	 .words = formats,
 	 .help = "table, json or csv"},
+	{.kind = OPT_STRING,
+	 .name = "snapshot",
+	 .target = &audit_given.snapshot,
+	 .argument = "S",
+	 .help = "search: only this one"},
+	{.kind = OPT_STRING,
+	 .name = "text",
+	 .target = &audit_given.text,
+	 .argument = "WORDS",
+	 .help = "search: bodies that have these words (SQLite FTS5)"},
+	EVERY_ROW(&audit_given.every),
 	SOURCE_BLOCK,
 	{.kind = OPT_END},
 };
@@ -70,6 +84,9 @@ const char audit_description[] =
 	"  index                 make a snapshot of the queue (-Q), or of the queues below a\n"
 	"                        restored tree (aws-backup-restore_*)\n"
 	"  log LOGFILE...        read sendmail's mail log: plain, compressed, or of CloudWatch\n"
+	"  diff A B              what came, went and changed from snapshot A to snapshot B\n"
+	"  search [FILTER]       messages of all snapshots, each version once; --text looks into\n"
+	"                        bodies that were indexed with --bodies\n"
 	"  sql STATEMENT         ask it yourself, read-only (docs/audit-schema.md)\n"
 	"\n"
 	"A snapshot is named by its number, its label (the newest so called), first or latest.";

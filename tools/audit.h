@@ -14,9 +14,11 @@ enum audit_format { AUDIT_TABLE, AUDIT_JSON, AUDIT_CSV };
 struct audit_options {
 	const char *db; /* --db; checked before a subcommand runs */
 	const char *label;
-	const char *text; /* search --text */
-	const char *zone; /* log --zone */
-	unsigned year;	  /* log --year */
+	const char *text;     /* search --text */
+	const char *zone;     /* log --zone */
+	unsigned year;	      /* log --year */
+	int64_t every;	      /* index */
+	const char *snapshot; /* search */
 	bool bodies, digest, dry_run;
 	int format; /* enum audit_format */
 };
@@ -36,6 +38,10 @@ int audit_sql(char **operands, size_t n);
 
 /* Open --db; the failure is said. Returns 0 or an exit status. */
 int audit_open(enum store_mode mode, struct store **out);
+
+/* Two snapshots by their names, the older first; the failure is said. */
+int audit_pair(struct store *store, char **operands, struct store_snapshot *a,
+	       struct store_snapshot *b);
 
 /* The value of a column as JSON: text as text, blobs that are no UTF-8 as text with U+FFFD. Returns
    false where bytes were lost. */

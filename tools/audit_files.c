@@ -97,14 +97,14 @@ put_file(struct look *look, const struct qf_dir *dir, size_t index, int fd, cons
 	struct store_statement *s;
 	struct stat st;
 	char shown[512];
-	enum qf_code code =
-		store_cached(look->snapshot->store,
-			     "INSERT INTO files SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,"
-			     " (SELECT m.id FROM messages m JOIN presence p ON p.message = m.id "
-			     "AND p.snapshot = ?1"
-			     " WHERE m.queue_id = ?5 ORDER BY m.queue = ?2 DESC LIMIT 1)"
-			     " WHERE true ON CONFLICT DO NOTHING",
-			     &s, look->err);
+	enum qf_code code = store_cached(
+		look->snapshot->store,
+		"INSERT INTO files SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,"
+		" (SELECT m.id FROM messages m CROSS JOIN presence p ON p.message = m.id "
+		"AND p.snapshot = ?1"
+		" WHERE m.queue_id = ?5 ORDER BY m.queue = ?2 DESC LIMIT 1)"
+		" WHERE true ON CONFLICT DO NOTHING",
+		&s, look->err);
 
 	(void)dir;
 	if (code != QF_OK || fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "audit_index.h"
+#include "every.h"
 #include "out.h"
 #include "say.h"
 #include "signals.h"
@@ -216,10 +217,10 @@ read_queue(struct audit_snapshot *snapshot, struct qf_err *err)
 
 static void
 report(const struct audit_snapshot *snapshot, const struct opt_list *paths, int64_t number,
-       double seconds)
+       double seconds, struct qf_buf *out)
 {
-	struct qf_buf out = {0}, queue = {0};
-	struct qf_json json = {.out = &out};
+	struct qf_buf queue = {0};
+	struct qf_json json = {.out = out};
 	const char *why;
 	bool complete = audit_is_complete(snapshot, &why);
 
@@ -227,7 +228,7 @@ report(const struct audit_snapshot *snapshot, const struct opt_list *paths, int6
 		qf_buf_addf(&queue, "%s%s", i ? ":" : "", paths->values[i]);
 	if (!paths->n)
 		qf_buf_adds(&queue, qf_queue_dir(snapshot->source.queue, 0)->path);
-	if (audit_given.format == AUDIT_JSON) {
+	if (audit_given.format == AUDIT_JSON || audit_given.every) {
 		const struct {
 			const char *key;
 			uint64_t value;
@@ -251,47 +252,46 @@ report(const struct audit_snapshot *snapshot, const struct opt_list *paths, int6
 		qf_json_key(&json, "complete");
 		qf_json_bool(&json, complete);
 		qf_json_key(&json, "seconds");
-		qf_buf_addf(&out, "%.3f", seconds);
+		qf_buf_addf(out, "%.3f", seconds);
 		json.comma = true;
 		qf_json_close(&json, '}');
-		qf_buf_addc(&out, '\n');
+		if (!audit_given.every)
+			qf_buf_addc(out, '\n');
 	} else if (audit_given.format == AUDIT_CSV) {
-		qf_buf_adds(&out,
+		qf_buf_adds(out,
 			    "snapshot,label,queue,messages,unchanged,moving,complete,seconds\r\n");
-		qf_buf_addf(&out, "%lld,", (long long)number);
+		qf_buf_addf(out, "%lld,", (long long)number);
 		if (audit_given.label)
-			qf_escape_csv(&out, (struct qf_slice){audit_given.label,
-							      strlen(audit_given.label)});
-		qf_buf_addc(&out, ',');
-		qf_escape_csv(&out, (struct qf_slice){queue.p, queue.n});
-		qf_buf_addf(&out, ",%zu,%llu,%llu,%s,%.3f\r\n", snapshot->n,
+			qf_escape_csv(out, (struct qf_slice){audit_given.label,
+							     strlen(audit_given.label)});
+		qf_buf_addc(out, ',');
+		qf_escape_csv(out, (struct qf_slice){queue.p, queue.n});
+		qf_buf_addf(out, ",%zu,%llu,%llu,%s,%.3f\r\n", snapshot->n,
 			    (unsigned long long)snapshot->unchanged,
 			    (unsigned long long)snapshot->moving, complete ? "true" : "false",
 			    seconds);
 	} else {
-		qf_buf_addf(&out, "snapshot %lld", (long long)number);
+		qf_buf_addf(out, "snapshot %lld", (long long)number);
 		if (audit_given.label) {
-			qf_buf_adds(&out, " (");
+			qf_buf_adds(out, " (");
 			qf_escape_terminal(
-				&out,
+				out,
 				(struct qf_slice){audit_given.label, strlen(audit_given.label)},
 				term_utf8());
-			qf_buf_addc(&out, ')');
+			qf_buf_addc(out, ')');
 		}
-		qf_buf_addf(&out, ": %zu %s in ", snapshot->n,
+		qf_buf_addf(out, ": %zu %s in ", snapshot->n,
 			    snapshot->n == 1 ? "message" : "messages");
-		qf_escape_terminal(&out, (struct qf_slice){queue.p, queue.n}, term_utf8());
-		qf_buf_addf(&out, "; %llu unchanged, %llu moving%s\n",
+		qf_escape_terminal(out, (struct qf_slice){queue.p, queue.n}, term_utf8());
+		qf_buf_addf(out, "; %llu unchanged, %llu moving%s\n",
 			    (unsigned long long)snapshot->unchanged,
 			    (unsigned long long)snapshot->moving, complete ? "" : "; INCOMPLETE");
 	}
-	out_add_buf(&out);
 	qf_buf_release(&queue);
-	qf_buf_release(&out);
 }
 
 static int
-make_snapshot(struct audit_snapshot *snapshot, const struct opt_list *paths)
+make_snapshot(struct audit_snapshot *snapshot, const struct opt_list *paths, struct qf_buf *out)
 {
 	struct qf_err err;
 	int64_t number = 0;
@@ -332,22 +332,20 @@ make_snapshot(struct audit_snapshot *snapshot, const struct opt_list *paths)
 		store_rollback(snapshot->store);
 		return failed(&err);
 	}
-	report(snapshot, paths, number, seconds);
+	report(snapshot, paths, number, seconds, out);
 	return audit_is_complete(snapshot, &why) ? STATUS_OK : STATUS_INCOMPLETE;
 }
 
-int
-audit_index(char **operands, size_t n)
+/* One snapshot, told in out. */
+static int
+do_round(void *ctx, struct qf_buf *out)
 {
 	struct audit_snapshot snapshot = {0};
 	struct source_paths given = {0};
 	struct opt_list paths = {0};
 	int status, found = STATUS_OK;
 
-	if (n) {
-		say_error("%s: takes no arguments; the queue is given with -Q", operands[0]);
-		return STATUS_USAGE;
-	}
+	(void)ctx;
 	status = source_begin(&snapshot.source);
 	if (!status)
 		status = source_paths(&given);
@@ -371,7 +369,7 @@ audit_index(char **operands, size_t n)
 			 "wait meanwhile",
 			 audit_given.db);
 	if (!status)
-		status = make_snapshot(&snapshot, &paths);
+		status = make_snapshot(&snapshot, &paths, out);
 	if (status <= STATUS_INCOMPLETE && found > status)
 		status = found;
 	store_close(snapshot.store);
@@ -384,5 +382,23 @@ audit_index(char **operands, size_t n)
 	audit_set_release(&snapshot.data);
 	free(snapshot.present);
 	free(snapshot.dirs);
+	return status;
+}
+
+int
+audit_index(char **operands, size_t n)
+{
+	struct qf_buf out = {0};
+	int status;
+
+	if (n) {
+		say_error("%s: takes no arguments; the queue is given with -Q", operands[0]);
+		return STATUS_USAGE;
+	}
+	if (audit_given.every)
+		return every_run("audit index", audit_given.every, do_round, NULL);
+	status = do_round(NULL, &out);
+	out_add_buf(&out);
+	qf_buf_release(&out);
 	return out_finish(status);
 }

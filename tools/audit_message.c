@@ -278,8 +278,9 @@ store_content(struct audit_snapshot *snapshot, struct qf_msg *msg, const struct 
 		store,
 		"INSERT INTO contents (digest, created, last_try, tries, priority,"
 		" sender, status, quarantine, envid, auth, body_type, flags,"
-		" timeout_class, subject, message_id, nrcpts, size, raw) VALUES (?1, ?2, ?3,"
-		" ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
+		" timeout_class, subject, message_id, nrcpts, size, raw, deliver_by, "
+		"deliver_by_flag) VALUES (?1, ?2, ?3,"
+		" ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
 		&s, err);
 	if (code != QF_OK)
 		return code;
@@ -305,6 +306,8 @@ store_content(struct audit_snapshot *snapshot, struct qf_msg *msg, const struct 
 	store_bind_int(s, 16, (int64_t)e->nrecipients);
 	store_bind_int(s, 17, (int64_t)bytes.n);
 	qf_msg_diagnostics(msg, &wrong);
+	store_bind_time(s, 19, e->deliver_by.present ? e->deliver_by.seconds : QF_TIME_NONE);
+	store_bind_time(s, 20, e->deliver_by.present ? e->deliver_by.flag : QF_TIME_NONE);
 	if (wrong && bytes.n <= RAW_MAX)
 		store_bind_blob(s, 18, bytes.n ? bytes.p : "", bytes.n);
 	else

@@ -50,6 +50,7 @@ static const char version_1[] =
 	"	subject ANY, message_id ANY,\n"
 	"	nrcpts INTEGER NOT NULL,\n"
 	"	size INTEGER NOT NULL,\n"
+	"	deliver_by INTEGER, deliver_by_flag INTEGER,\n"
 	"	raw BLOB\n"
 	") STRICT;\n"
 	"CREATE TABLE recipients (\n"
