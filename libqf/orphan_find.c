@@ -68,7 +68,7 @@ add_candidate(struct qf_orphans *orphans, uint32_t head, struct qf_err *err)
 		return qf_err_nomem(err);
 	set = &orphans->candidates[orphans->ncandidates++];
 	*set = (struct qf_candidate){.head = head, .first = (uint32_t)orphans->nseen};
-	for (uint32_t i = head; i != QF_PAIR_NONE; i = pairs->files[i].next) {
+	for (uint32_t i = head; i != QF_PAIR_NONE; i = qf_pair_at(pairs, i)->next) {
 		if (!qf_orphan_room((void **)&orphans->seen, &orphans->seen_cap, orphans->nseen,
 				    sizeof(*orphans->seen)))
 			return qf_err_nomem(err);
@@ -86,9 +86,9 @@ choose(struct qf_orphans *orphans, struct qf_err *err)
 	enum qf_code code = QF_OK;
 
 	for (size_t i = 0; i < pairs->nfiles && !code; i++) {
-		if (!(pairs->files[i].marks & QF_PAIR_HEAD))
+		if (!(qf_pair_at(pairs, i)->marks & QF_PAIR_HEAD))
 			continue;
-		if (qf_pair_is_whole(pairs, &pairs->files[i])) {
+		if (qf_pair_is_whole(pairs, qf_pair_at(pairs, i))) {
 			orphans->total.messages++;
 			orphans->total.whole += 2;
 		} else {
@@ -104,7 +104,7 @@ first_look(void *ctx, struct qf_io *io, size_t i)
 	struct qf_orphans *orphans = ctx;
 	const struct qf_pairs *pairs = orphans->pairs;
 	struct qf_seen *seen = &orphans->seen[i];
-	const struct qf_pair_file *file = &pairs->files[seen->file];
+	const struct qf_pair_file *file = qf_pair_at(pairs, seen->file);
 
 	seen->there = qf_io_stat(io, pairs->places[file->place].fd, file->name,
 				 &seen->st, AT_SYMLINK_NOFOLLOW) == 0;
@@ -138,12 +138,12 @@ is_proper_id(const struct qf_pair_file *file)
 static int
 rank(const struct qf_orphans *orphans, const struct qf_link *link)
 {
-	const struct qf_pair_file *files = orphans->pairs->files;
+	const struct qf_pairs *pairs = orphans->pairs;
 	const struct qf_candidate *set = &orphans->candidates[link->candidate];
-	int rank = is_proper_id(&files[orphans->seen[link->seen].file]);
+	int rank = is_proper_id(qf_pair_at(pairs, orphans->seen[link->seen].file));
 
 	for (uint32_t i = set->first; i < set->first + set->n && rank < 2; i++)
-		if (files[orphans->seen[i].file].kind == QF_KIND_DATA)
+		if (qf_pair_at(pairs, orphans->seen[i].file)->kind == QF_KIND_DATA)
 			rank += 2;
 	return rank;
 }
@@ -178,7 +178,7 @@ find_links(struct qf_orphans *orphans, struct qf_err *err)
 		for (uint32_t i = set->first; i < set->first + set->n; i++) {
 			const struct qf_seen *seen = &orphans->seen[i];
 
-			if (!seen->there || !(pairs->files[seen->file].marks & QF_PAIR_LINKED))
+			if (!seen->there || !(qf_pair_at(pairs, seen->file)->marks & QF_PAIR_LINKED))
 				continue;
 			if (!qf_orphan_room((void **)&orphans->links, &orphans->links_cap,
 					    orphans->nlinks, sizeof(*orphans->links)))
@@ -221,27 +221,27 @@ find_siblings(struct qf_orphans *orphans, struct qf_err *err)
 
 	for (size_t i = 0; i < orphans->nseen && !wanted; i++)
 		wanted = orphans->seen[i].there && orphans->seen[i].st.st_nlink > 1 &&
-			 pairs->files[orphans->seen[i].file].kind == QF_KIND_DATA;
+			 qf_pair_at(pairs, orphans->seen[i].file)->kind == QF_KIND_DATA;
 	for (size_t i = 0; wanted && i < pairs->nfiles; i++) {
-		const struct qf_pair_file *file = &pairs->files[i];
+		const struct qf_pair_file *file = qf_pair_at(pairs, i);
 		bool data = false, control = false;
 
 		if (!(file->marks & QF_PAIR_HEAD))
 			continue;
-		for (uint32_t k = (uint32_t)i; k != QF_PAIR_NONE; k = pairs->files[k].next) {
-			data |= pairs->files[k].kind == QF_KIND_DATA;
-			control |= qf_kind_is_control((enum qf_kind)pairs->files[k].kind) &&
-				   !(pairs->files[k].marks & (QF_PAIR_GONE | QF_PAIR_EMPTY));
+		for (uint32_t k = (uint32_t)i; k != QF_PAIR_NONE; k = qf_pair_at(pairs, k)->next) {
+			data |= qf_pair_at(pairs, k)->kind == QF_KIND_DATA;
+			control |= qf_kind_is_control((enum qf_kind)qf_pair_at(pairs, k)->kind) &&
+				   !(qf_pair_at(pairs, k)->marks & (QF_PAIR_GONE | QF_PAIR_EMPTY));
 		}
 		for (uint32_t k = (uint32_t)i; data && control && k != QF_PAIR_NONE;
-		     k = pairs->files[k].next) {
-			if (pairs->files[k].kind != QF_KIND_DATA)
+		     k = qf_pair_at(pairs, k)->next) {
+			if (qf_pair_at(pairs, k)->kind != QF_KIND_DATA)
 				continue;
 			if (!qf_orphan_room((void **)&orphans->bodies, &orphans->bodies_cap,
 					    orphans->nbodies, sizeof(*orphans->bodies)))
 				return qf_err_nomem(err);
 			orphans->bodies[orphans->nbodies++] = (struct qf_body){
-				pairs->places[pairs->files[k].place].device, pairs->files[k].inode};
+				pairs->places[qf_pair_at(pairs, k)->place].device, qf_pair_at(pairs, k)->inode};
 		}
 	}
 	if (orphans->nbodies)
@@ -254,14 +254,9 @@ find_siblings(struct qf_orphans *orphans, struct qf_err *err)
 static double
 pause_for(const struct qf_orphans *orphans)
 {
-	const struct qf_pairs *pairs = orphans->pairs;
-
 	if (orphans->options.pause >= 0)
 		return orphans->options.pause;
-	for (size_t i = 0; i < pairs->nplaces; i++)
-		if (qf_fs_of(pairs->places[i].fd) == QF_FS_NETWORK)
-			return PAUSE_NETWORK;
-	return PAUSE_LOCAL;
+	return orphans->pairs->network ? PAUSE_NETWORK : PAUSE_LOCAL;
 }
 
 /* May any candidate be told after all? Only hazards are told before the grace age is over, and they
@@ -275,7 +270,7 @@ is_worth_waiting(const struct qf_orphans *orphans)
 		const struct qf_seen *seen = &orphans->seen[i];
 
 		if (seen->there &&
-		    (qf_kind_is_control((enum qf_kind)pairs->files[seen->file].kind) ||
+		    (qf_kind_is_control((enum qf_kind)qf_pair_at(pairs, seen->file)->kind) ||
 		     qf_time_between(seen->st.st_mtime, orphans->options.now) >=
 			     orphans->options.grace ||
 		     orphans->options.grace <= 0))

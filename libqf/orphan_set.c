@@ -499,14 +499,14 @@ qf_orphan_set(struct qf_orphans *orphans, struct qf_io *io, const struct qf_cand
 					     : NULL,
 			     .n = candidate->n,
 			     .members = calloc(candidate->n, sizeof(*set.members)),
-			     .id = orphans->pairs->files[candidate->head].name + 2};
+			     .id = qf_pair_at(orphans->pairs, candidate->head)->name + 2};
 
 	set.tell.files = calloc(candidate->n, sizeof(*set.tell.files));
 	for (size_t i = 0; set.members && i < set.n; i++) {
 		struct qf_member *member = &set.members[i];
 
 		member->seen = &orphans->seen[candidate->first + i];
-		member->file = &orphans->pairs->files[member->seen->file];
+		member->file = qf_pair_at(orphans->pairs, member->seen->file);
 		member->name = member->file->name;
 	}
 	if (set.members && set.tell.files) {

@@ -82,7 +82,7 @@ copy_files(struct qf_set *set, const struct qf_tell *tell, struct qf_orphan *fou
 			&orphans->seen[orphans->links[tell->links_at + i].seen];
 
 		if (seen != tell->control->seen)
-			copy_file(orphans, &orphans->pairs->files[seen->file], &seen->st,
+			copy_file(orphans, qf_pair_at(orphans->pairs, seen->file), &seen->st,
 				  &files[found->nfiles++]);
 	}
 	for (size_t i = 0; i < tell->n; i++)

@@ -39,6 +39,7 @@ place_of(struct qf_pairs *pairs, size_t dir, int fd, const char *sub, unsigned r
 					.fd = fd,
 					.device = st.st_dev,
 					.sight = qf_locks_sight(fd)};
+	pairs->network |= qf_fs_of(fd) == QF_FS_NETWORK;
 	return pairs->nplaces++;
 }
 
@@ -78,21 +79,20 @@ add_places(struct qf_pairs *pairs, size_t dir)
 
 /* ---------------------------------------------------------------- names */
 
+/* Room for one more file. */
 static bool
-grow(void **array, size_t *cap, size_t n, size_t size)
+add_block(struct qf_pairs *pairs)
 {
-	size_t more = *cap ? *cap * 2 : 1024;
-	void *p;
+	struct qf_pair_file *block;
 
-	if (n <= *cap)
+	if (pairs->nfiles < pairs->nblocks * QF_PAIR_BLOCK)
 		return true;
-	while (more < n)
-		more *= 2;
-	p = more > SIZE_MAX / size ? NULL : realloc(*array, more * size);
-	if (!p)
+	if (pairs->nblocks == pairs->blocks_cap)
 		return false;
-	*array = p;
-	*cap = more;
+	block = malloc(QF_PAIR_BLOCK * sizeof(*block));
+	if (!block)
+		return false;
+	pairs->blocks[pairs->nblocks++] = block;
 	return true;
 }
 
@@ -117,7 +117,7 @@ slot_of(const struct qf_pairs *pairs, const char *id, size_t n, uint64_t hash)
 	size_t mask = pairs->table_cap - 1, at = (hash ^ hash >> 32) & mask;
 
 	for (; pairs->table[at].head != QF_PAIR_NONE; at = (at + 1) & mask) {
-		const struct qf_pair_file *file = &pairs->files[pairs->table[at].head];
+		const struct qf_pair_file *file = qf_pair_at(pairs, pairs->table[at].head);
 
 		if (pairs->table[at].tag == hash >> 32 && (size_t)file->n - 2 == n &&
 		    memcmp(file->name + 2, id, n) == 0)
@@ -141,7 +141,7 @@ grow_table(struct qf_pairs *pairs)
 	pairs->table = table;
 	pairs->table_cap = more;
 	for (size_t i = 0; i < cap; i++) {
-		const struct qf_pair_file *file = &pairs->files[old[i].head];
+		const struct qf_pair_file *file = qf_pair_at(pairs, old[i].head);
 		uint64_t hash;
 
 		if (old[i].head == QF_PAIR_NONE)
@@ -170,10 +170,9 @@ add_file(struct qf_pairs *pairs, size_t place, const struct qf_sys_entry *entry,
 
 	if (pairs->nfiles >= QF_PAIR_NONE - 1)
 		return qf_err_set(err, QF_E_LIMIT, "queue", "more files than can be counted");
-	if (!grow((void **)&pairs->files, &pairs->files_cap, pairs->nfiles + 1, sizeof(*file)) ||
-	    !grow_table(pairs))
+	if (!add_block(pairs) || !grow_table(pairs))
 		return qf_err_nomem(err);
-	file = &pairs->files[index];
+	file = qf_pair_at(pairs, index);
 	*file = (struct qf_pair_file){.inode = entry->inode,
 				      .next = QF_PAIR_NONE,
 				      .place = (uint16_t)place,
@@ -188,8 +187,8 @@ add_file(struct qf_pairs *pairs, size_t place, const struct qf_sys_entry *entry,
 		pairs->nsets++;
 	} else {
 		/* The head stays; order behind it does not matter. */
-		file->next = pairs->files[slot->head].next;
-		pairs->files[slot->head].next = index;
+		file->next = qf_pair_at(pairs, slot->head)->next;
+		qf_pair_at(pairs, slot->head)->next = index;
 	}
 	if (qf_kind_is_control(kind) && !(pairs->places[place].roles & (1u << QF_PART_CONTROL)))
 		file->marks |= QF_PAIR_STRAY;
@@ -217,6 +216,7 @@ is_of_the_layout(const struct qf_pairs *pairs, size_t place, const struct qf_sys
 
 struct listing {
 	struct qf_pairs *pairs;
+	struct qf_pair_looker *looker;
 	bool (*foreign)(void *ctx, size_t place, const char *name);
 	void *ctx;
 	struct qf_err *err;
@@ -258,6 +258,7 @@ list_place(struct listing *listing, size_t place)
 	while (!code && qf_list_read(&list)) {
 		while (!code && (entry = qf_list_in_piece(&list)))
 			code = take_entry(listing, place, entry);
+		qf_pair_look_more(listing->looker);
 		if (!code && cancel && *cancel)
 			code = qf_err_set(listing->err, QF_E_INTERRUPTED, "scan", "interrupted");
 	}
@@ -281,7 +282,7 @@ qf_pair_is_whole(const struct qf_pairs *pairs, const struct qf_pair_file *head)
 
 	if (head->next == QF_PAIR_NONE)
 		return false;
-	other = &pairs->files[head->next];
+	other = qf_pair_at(pairs, head->next);
 	if (other->next != QF_PAIR_NONE)
 		return false;
 	if (head->kind == QF_KIND_DATA) {
@@ -314,8 +315,11 @@ qf_pair_new(struct qf_queue *queue, const struct qf_pair_options *options,
 		pairs->options = *options;
 		pairs->places = calloc(4 * ndirs + 1, sizeof(*pairs->places));
 		pairs->homes = calloc(ndirs + 1, sizeof(*pairs->homes));
+		/* For as many as can be counted; what is not used is no memory. */
+		pairs->blocks_cap = QF_PAIR_NONE / QF_PAIR_BLOCK;
+		pairs->blocks = calloc(pairs->blocks_cap, sizeof(*pairs->blocks));
 	}
-	if (!pairs || !pairs->places || !pairs->homes) {
+	if (!pairs || !pairs->places || !pairs->homes || !pairs->blocks) {
 		code = qf_err_nomem(err);
 		goto out;
 	}
@@ -325,10 +329,15 @@ qf_pair_new(struct qf_queue *queue, const struct qf_pair_options *options,
 	}
 	for (size_t i = 0; i < ndirs; i++)
 		add_places(pairs, i);
+	code = qf_pair_look_begin(pairs, &listing.looker, err);
+	if (code)
+		goto out;
 	for (size_t i = 0; i < pairs->nplaces && !code; i++)
 		code = list_place(&listing, i);
-	if (!code)
-		code = qf_pair_look(pairs, err);
+	if (code)
+		qf_pair_look_end(listing.looker, true, NULL);
+	else
+		code = qf_pair_look_end(listing.looker, false, err);
 out:
 	if (code)
 		qf_pair_free(pairs);
@@ -347,7 +356,9 @@ qf_pair_free(struct qf_pairs *pairs)
 			qf_io_close(pairs->io, pairs->places[i].fd);
 	free(pairs->places);
 	free(pairs->homes);
-	free(pairs->files);
+	for (size_t i = 0; i < pairs->nblocks; i++)
+		free(pairs->blocks[i]);
+	free(pairs->blocks);
 	free(pairs->table);
 	free(pairs);
 }

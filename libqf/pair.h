@@ -70,10 +70,12 @@ struct qf_pairs {
 	struct qf_pair_options options;
 	struct qf_pair_place *places;
 	size_t nplaces;
+	bool network;              /* one of them is on a network file system */
 	/* Of each queue directory the place of control files, data files and transcripts. */
 	struct qf_pair_home { size_t part[3]; } *homes;
-	struct qf_pair_file *files;
-	size_t nfiles, files_cap;
+	/* In blocks, so that they stay where they are while more are listed. */
+	struct qf_pair_file **blocks;
+	size_t nfiles, nblocks, blocks_cap;
 	/* Heads by hash of the id; QF_PAIR_NONE for none. Its tag spares a look at the file. */
 	struct qf_pair_slot { uint32_t head, tag; } *table;
 	size_t table_cap, nsets;
@@ -93,6 +95,15 @@ enum qf_code qf_pair_new(struct qf_queue *queue, const struct qf_pair_options *o
 			 struct qf_pairs **out, struct qf_err *err);
 void qf_pair_free(struct qf_pairs *pairs);
 
+#define QF_PAIR_BLOCK ((size_t)4096)
+
+/* The i-th file. Inline: a look at a hundred thousand messages asks a million times. */
+static inline struct qf_pair_file *
+qf_pair_at(const struct qf_pairs *pairs, size_t i)
+{
+	return &pairs->blocks[i / QF_PAIR_BLOCK][i % QF_PAIR_BLOCK];
+}
+
 /* Is the set that begins with this file a whole message and nothing else? */
 bool qf_pair_is_whole(const struct qf_pairs *pairs, const struct qf_pair_file *head);
 /* The head of the set of an id; QF_PAIR_NONE. */
@@ -110,7 +121,16 @@ enum qf_code qf_pair_read(const struct qf_pairs *pairs, struct qf_io *io, size_t
 
 /* ---------------------------------------------------------------- pair_look.c */
 
-/* Stat, or read, the control files; stat what the listing gave no type of. */
-enum qf_code qf_pair_look(struct qf_pairs *pairs, struct qf_err *err);
+/*
+ * The look at control files (stat, or read) and at what the listing gave no type of. Other threads
+ * begin with it while more is listed.
+ */
+struct qf_pair_looker;
+enum qf_code qf_pair_look_begin(struct qf_pairs *pairs, struct qf_pair_looker **out,
+				struct qf_err *err);
+/* More files are listed. */
+void qf_pair_look_more(struct qf_pair_looker *looker);
+/* All are; the rest is done, and counted in pairs->unreadable. Frees. drop: it is not wanted. */
+enum qf_code qf_pair_look_end(struct qf_pair_looker *looker, bool drop, struct qf_err *err);
 
 #endif

@@ -64,16 +64,13 @@ static size_t
 jobs_for(const struct qf_pairs *pairs, size_t n)
 {
 	size_t jobs = pairs->options.jobs;
-	bool network = false;
 	cpu_set_t set;
 
 	if (!jobs) {
-		for (size_t i = 0; i < pairs->nplaces && !network; i++)
-			network = qf_fs_of(pairs->places[i].fd) == QF_FS_NETWORK;
 		jobs = sched_getaffinity(0, sizeof(set), &set) == 0 ? (size_t)CPU_COUNT(&set) : 1;
-		if (network && jobs < JOBS_NETWORK)
+		if (pairs->network && jobs < JOBS_NETWORK)
 			jobs = JOBS_NETWORK;
-		else if (!network && jobs > n / LEAST + 1)
+		else if (!pairs->network && jobs > n / LEAST + 1)
 			jobs = n / LEAST + 1;
 	}
 	return jobs > JOBS_MAX ? JOBS_MAX : jobs ? jobs : 1;
@@ -101,12 +98,18 @@ qf_pair_each(struct qf_pairs *pairs, size_t n,
 
 /* ---------------------------------------------------------------- the look */
 
-struct look {
+struct qf_pair_looker {
 	struct qf_pairs *pairs;
-	uint32_t forbidden;              /* bits of a mode */
-	const enum qf_lock_sight *sight; /* deep only */
+	uint32_t forbidden;        /* bits of a mode */
+	enum qf_lock_sight *sight; /* deep only */
 	atomic_uint_fast64_t unreadable;
 	atomic_bool nomem;
+	pthread_mutex_t mutex;     /* of what follows */
+	pthread_cond_t work;
+	size_t listed, next;
+	bool all, stop;            /* all are listed; no more is wanted */
+	pthread_t threads[JOBS_MAX];
+	size_t nthreads;
 };
 
 static void
@@ -118,7 +121,7 @@ mark_type(struct qf_pair_file *file, const struct stat *st)
 }
 
 static void
-mark_failure(struct look *look, struct qf_pair_file *file)
+mark_failure(struct qf_pair_looker *look, struct qf_pair_file *file)
 {
 	if (errno == ENOENT || errno == ESTALE) {
 		file->marks |= QF_PAIR_GONE;
@@ -164,7 +167,7 @@ mark_findings(struct qf_pair_file *file, const struct qf_msg *msg)
 
 /* What reading it tells. Strays lie in no directory that messages are loaded from. */
 static void
-read_it(struct look *look, struct qf_io *io, struct qf_pair_file *file)
+read_it(struct qf_pair_looker *look, struct qf_io *io, struct qf_pair_file *file)
 {
 	struct qf_pairs *pairs = look->pairs;
 	const struct qf_pair_place *place = &pairs->places[file->place];
@@ -198,11 +201,10 @@ read_it(struct look *look, struct qf_io *io, struct qf_pair_file *file)
 }
 
 static void
-look_at(void *ctx, struct qf_io *io, size_t i)
+look_at(struct qf_pair_looker *look, struct qf_io *io, size_t i)
 {
-	struct look *look = ctx;
 	struct qf_pairs *pairs = look->pairs;
-	struct qf_pair_file *file = &pairs->files[i];
+	struct qf_pair_file *file = qf_pair_at(pairs, i);
 	bool control = qf_kind_is_control((enum qf_kind)file->kind);
 	struct stat st;
 
@@ -231,22 +233,116 @@ look_at(void *ctx, struct qf_io *io, size_t i)
 		read_it(look, io, file);
 }
 
+/* Look at what is listed, and wait for more, until all of it is done. */
+static void *
+go_on(void *arg)
+{
+	struct qf_pair_looker *look = arg;
+	const volatile int *cancel = look->pairs->options.cancel;
+	struct qf_io io;
+
+	qf_io_share(&io, look->pairs->io);
+	pthread_mutex_lock(&look->mutex);
+	while (!look->stop && !(cancel && *cancel)) {
+		size_t first = look->next, last = first + BATCH;
+
+		if (last > look->listed && !look->all) {
+			pthread_cond_wait(&look->work, &look->mutex);
+			continue;
+		}
+		if (last > look->listed)
+			last = look->listed;
+		if (first == last)
+			break;
+		look->next = last;
+		pthread_mutex_unlock(&look->mutex);
+		for (size_t i = first; i < last; i++)
+			look_at(look, &io, i);
+		pthread_mutex_lock(&look->mutex);
+	}
+	pthread_mutex_unlock(&look->mutex);
+	qf_io_add(look->pairs->io, &io);
+	return NULL;
+}
+
+static void *
+go_on_beside(void *arg)
+{
+	unshare(CLONE_FILES);
+	return go_on(arg);
+}
+
 enum qf_code
-qf_pair_look(struct qf_pairs *pairs, struct qf_err *err)
+qf_pair_look_begin(struct qf_pairs *pairs, struct qf_pair_looker **out, struct qf_err *err)
 {
 	uint32_t mode = qf_queue_policy(pairs->queue)->queue_file_mode;
-	enum qf_lock_sight *sight = pairs->options.deep ? qf_load_sights(pairs->queue) : NULL;
-	struct look look = {.pairs = pairs,
-			    .forbidden = S_IWOTH | (mode & S_IWGRP ? 0 : S_IWGRP),
-			    .sight = sight};
-	enum qf_code code;
+	struct qf_pair_looker *look = calloc(1, sizeof(*look));
 
-	if (pairs->options.deep && !sight)
+	if (!look)
 		return qf_err_nomem(err);
-	code = qf_pair_each(pairs, pairs->nfiles, look_at, &look, err);
-	free(sight);
-	pairs->unreadable += look.unreadable;
-	return !code && look.nomem ? qf_err_nomem(err) : code;
+	look->pairs = pairs;
+	look->forbidden = S_IWOTH | (mode & S_IWGRP ? 0 : S_IWGRP);
+	if (pairs->options.deep) {
+		look->sight = qf_load_sights(pairs->queue);
+		if (!look->sight) {
+			free(look);
+			return qf_err_nomem(err);
+		}
+	}
+	pthread_mutex_init(&look->mutex, NULL);
+	pthread_cond_init(&look->work, NULL);
+	*out = look;
+	return QF_OK;
+}
+
+/* One thread is the lister's own; it joins in at the end. */
+static void
+start_threads(struct qf_pair_looker *look, size_t n)
+{
+	size_t jobs = jobs_for(look->pairs, n);
+
+	while (look->nthreads + 1 < jobs && n > BATCH * (look->nthreads + 1) &&
+	       pthread_create(&look->threads[look->nthreads], NULL, go_on_beside, look) == 0)
+		look->nthreads++;
+}
+
+void
+qf_pair_look_more(struct qf_pair_looker *look)
+{
+	size_t n = look->pairs->nfiles;
+
+	start_threads(look, n);
+	pthread_mutex_lock(&look->mutex);
+	look->listed = n;
+	pthread_cond_broadcast(&look->work);
+	pthread_mutex_unlock(&look->mutex);
+}
+
+enum qf_code
+qf_pair_look_end(struct qf_pair_looker *look, bool drop, struct qf_err *err)
+{
+	struct qf_pairs *pairs = look->pairs;
+	const volatile int *cancel = pairs->options.cancel;
+	enum qf_code code = QF_OK;
+
+	pthread_mutex_lock(&look->mutex);
+	look->all = true;
+	look->stop = drop;
+	pthread_cond_broadcast(&look->work);
+	pthread_mutex_unlock(&look->mutex);
+	go_on(look);
+	for (size_t i = 0; i < look->nthreads; i++)
+		pthread_join(look->threads[i], NULL);
+	pairs->unreadable += look->unreadable;
+	if (cancel && *cancel)
+		code = qf_err_set(err, QF_E_INTERRUPTED, "scan", "interrupted");
+	else if (look->nomem)
+		code = qf_err_nomem(err);
+	pthread_cond_destroy(&look->work);
+	pthread_mutex_destroy(&look->mutex);
+	free(look->sight);
+	free(look);
+	return code;
 }
 
 /* ---------------------------------------------------------------- one file */

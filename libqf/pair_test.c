@@ -71,7 +71,7 @@ head_of(const struct qf_pairs *pairs, const char *id)
 {
 	uint32_t head = qf_pair_find(pairs, id, strlen(id));
 
-	return head == QF_PAIR_NONE ? NULL : &pairs->files[head];
+	return head == QF_PAIR_NONE ? NULL : qf_pair_at(pairs, head);
 }
 
 /* The marks of a file, QF_PAIR_HEAD left out; UINT_MAX where it is not there. */
@@ -79,8 +79,8 @@ static unsigned
 marks_of(const struct qf_pairs *pairs, const char *name)
 {
 	for (size_t i = 0; i < pairs->nfiles; i++)
-		if (strcmp(pairs->files[i].name, name) == 0)
-			return pairs->files[i].marks & ~(unsigned)QF_PAIR_HEAD;
+		if (strcmp(qf_pair_at(pairs, i)->name, name) == 0)
+			return qf_pair_at(pairs, i)->marks & ~(unsigned)QF_PAIR_HEAD;
 	return ~0u;
 }
 
@@ -190,10 +190,10 @@ Test(pair, whole_messages_cost_one_stat_and_no_open, .init = set_up, .fini = tea
 	cr_expect_leq(qf_queue_io(queue)->ops[QF_OP_STAT] - stats, 3000 + 8);
 	cr_expect_eq(qf_queue_io(queue)->ops[QF_OP_OPEN], opens);
 	for (size_t i = 0; i < pairs->nfiles; i++)
-		cr_assert(!(pairs->files[i].marks & QF_PAIR_HEAD) ||
-			  qf_pair_is_whole(pairs, &pairs->files[i]));
+		cr_assert(!(qf_pair_at(pairs, i)->marks & QF_PAIR_HEAD) ||
+			  qf_pair_is_whole(pairs, qf_pair_at(pairs, i)));
 	/* What is kept of a file, vectors and table as they have grown. */
-	cr_expect_lt(pairs->nfiles * sizeof(*pairs->files) + pairs->table_cap * sizeof(*pairs->table),
+	cr_expect_lt(pairs->nfiles * sizeof(struct qf_pair_file) + pairs->table_cap * sizeof(*pairs->table),
 		     pairs->nfiles * 60);
 	qf_pair_free(pairs);
 	qf_queue_free(queue);
