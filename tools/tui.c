@@ -46,18 +46,38 @@ const struct opt tui_options[] = {
 	{.kind = OPT_END},
 };
 
-static enum tui_command_kind
-command_kind(const char *name)
+/* Options that make a command that only looks one that changes. */
+static bool
+makes_changes(const char *argument)
 {
+	static const char *const names[] = {"--fix", "--apply", "--commit", "--abort", "--probe"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (strncmp(argument, names[i], strlen(names[i])) == 0)
+			return true;
+	return false;
+}
+
+static unsigned
+command_kind(char *const *argv, size_t argc)
+{
+	const char *name = argv[0];
+	unsigned kind;
+
 	for (const struct command *c = commands; c->name; c++) {
 		if (strcmp(c->name, name))
 			continue;
 		if (c->options == tui_options)
-			return TUI_COMMAND_NOT_HERE;
-		return c->changes ? TUI_COMMAND_CHANGES : TUI_COMMAND_READS;
+			return TUI_COMMAND_KNOWN | TUI_COMMAND_NOT_HERE;
+		kind = TUI_COMMAND_KNOWN | (c->changes ? TUI_COMMAND_CHANGES : 0);
+		for (size_t i = 1; i < argc; i++)
+			kind |= makes_changes(argv[i]) ? TUI_COMMAND_CHANGES : 0;
+		kind |= opt_find(c->options, "dry-run") ? TUI_COMMAND_PLANS : 0;
+		kind |= opt_find(c->options, "yes") ? TUI_COMMAND_YES : 0;
+		kind |= opt_find(c->options, "format") ? TUI_COMMAND_JSON : 0;
+		return kind;
 	}
-	return strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 ? TUI_COMMAND_READS
-									 : TUI_COMMAND_UNKNOWN;
+	return strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 ? TUI_COMMAND_KNOWN : 0;
 }
 
 static int

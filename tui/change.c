@@ -365,12 +365,27 @@ next_word(const char **at, char *word, size_t size, bool *open)
 	return true;
 }
 
+/* The command line is to be run as a job, without asking again; this asks. */
+static unsigned
+ask_to_run(struct tui_model *model, unsigned kind, const char *question)
+{
+	if ((kind & TUI_COMMAND_YES && !tui_run_add(&model->run, "--yes")) ||
+	    (kind & TUI_COMMAND_JSON && !tui_run_add(&model->run, "--format=json")))
+		return TUI_DRAW;
+	model->run.is_job = true;
+	model->run.total = model->text.n;
+	snprintf(model->question[0], sizeof(model->question[0]), "%s", question);
+	snprintf(model->question[1], sizeof(model->question[1]), "%.190s", model->text.title);
+	ask_yes(model, TUI_COMMAND);
+	return TUI_DRAW;
+}
+
 unsigned
 tui_command_typed(struct tui_model *model, const char *text)
 {
 	const char *at = text;
 	char word[512], title[240];
-	enum tui_command_kind kind;
+	unsigned kind;
 	bool open = false;
 
 	tui_run_clear(&model->run);
@@ -382,22 +397,27 @@ tui_command_typed(struct tui_model *model, const char *text)
 	}
 	if (model->run.argc == 0)
 		return TUI_DRAW;
-	kind = model->config->command_kind(model->run.argv[0]);
-	if (open || kind == TUI_COMMAND_UNKNOWN || kind == TUI_COMMAND_NOT_HERE) {
+	kind = model->config->command_kind(model->run.argv, model->run.argc);
+	if (open || !kind || kind & TUI_COMMAND_NOT_HERE) {
 		tui_note(model, "%s: %s", model->run.argv[0],
-			 open ? "a quote is open" : kind == TUI_COMMAND_UNKNOWN
-				? "no such command; :help lists them" : "not from in here");
+			 open	   ? "a quote is open"
+			 : !kind ? "no such command; :help lists them"
+				 : "not from in here");
 		return TUI_DRAW;
 	}
-	if (kind == TUI_COMMAND_CHANGES && model->config->read_only) {
+	if (kind & TUI_COMMAND_CHANGES && model->config->read_only) {
 		tui_note(model, "read-only: nothing is changed");
 		return TUI_DRAW;
 	}
 	snprintf(title, sizeof(title), "qf %.200s", text);
 	tui_text_open(model, TUI_TEXT_OUTPUT, title);
 	model->text.running = true;
+	if (kind & TUI_COMMAND_CHANGES && !(kind & TUI_COMMAND_PLANS)) {
+		model->text.running = false;
+		return ask_to_run(model, kind, "It cannot tell beforehand what it will do. Run it?");
+	}
 	/* First what it would do; the question comes behind that. */
-	model->text.plan = kind == TUI_COMMAND_CHANGES;
+	model->text.plan = kind & TUI_COMMAND_CHANGES;
 	if (model->text.plan && !tui_run_add(&model->run, "--dry-run"))
 		return TUI_DRAW;
 	return TUI_DRAW | TUI_RUN;
@@ -414,14 +434,9 @@ tui_planned(struct tui_model *model)
 		tui_note(model, "it was not run");
 		return;
 	}
-	/* What was planned is done: the same words, without asking again. */
-	free(run->argv[run->argc - 1]);
-	run->argv[run->argc - 1] = strdup("--yes");
-	if (!run->argv[run->argc - 1] || !tui_run_add(run, "--format=json"))
-		return;
-	run->is_job = true;
-	run->total = model->text.n;
-	snprintf(model->question[0], sizeof(model->question[0]), "Run it? Above is what it will do.");
-	snprintf(model->question[1], sizeof(model->question[1]), "%.190s", model->text.title);
-	ask_yes(model, TUI_COMMAND);
+	/* The same words, but for the --dry-run at the end. */
+	free(run->argv[--run->argc]);
+	run->argv[run->argc] = NULL;
+	ask_to_run(model, model->config->command_kind(run->argv, run->argc),
+		   "Run it? Above is what it will do.");
 }

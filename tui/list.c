@@ -213,6 +213,7 @@ tui_model_request(struct tui_model *model, struct tui_request *request)
 		/* The oldest first, which is what sorting by age is for. */
 		.sort = qf_field_find(model->sort == 0 ? "created" : tui_sorts[model->sort], NULL),
 		.now = model->now,
+		.holders = model->view == TUI_ACTIVITY,
 	};
 	/* What is large comes first; of texts and ages the other way round. */
 	request->descending = model->reversed ^

@@ -19,12 +19,16 @@ static struct tui_model model;
 static struct tui_grid grid;
 static unsigned effects;
 
-static enum tui_command_kind
-kind(const char *name)
+static unsigned
+kind(char *const *argv, size_t argc)
 {
-	return strcmp(name, "rm") == 0	 ? TUI_COMMAND_CHANGES
-	       : strcmp(name, "ls") == 0 ? TUI_COMMAND_READS
-	       : strcmp(name, "tui") == 0 ? TUI_COMMAND_NOT_HERE : TUI_COMMAND_UNKNOWN;
+	(void)argc;
+	return strcmp(argv[0], "rm") == 0 ? TUI_COMMAND_KNOWN | TUI_COMMAND_CHANGES |
+						    TUI_COMMAND_PLANS | TUI_COMMAND_YES | TUI_COMMAND_JSON
+	       : strcmp(argv[0], "mend") == 0 ? TUI_COMMAND_KNOWN | TUI_COMMAND_CHANGES
+	       : strcmp(argv[0], "ls") == 0   ? TUI_COMMAND_KNOWN
+	       : strcmp(argv[0], "tui") == 0  ? TUI_COMMAND_KNOWN | TUI_COMMAND_NOT_HERE
+					      : 0;
 }
 
 static void
@@ -453,6 +457,14 @@ TEST(any_command_line)
 	press("y");
 	cr_assert(effects & TUI_START_JOB);
 	cr_assert_str_eq(model.run.argv[2], "--yes");
+	press(":mend x\n");
+	cr_assert(!(effects & TUI_RUN));
+	cr_assert(shows("It cannot tell beforehand what it will do. Run it?"), "%s", screen());
+	press("y");
+	cr_assert(effects & TUI_START_JOB);
+	cr_assert_eq(model.run.argc, 2);
+	press(":nothing\n");
+	cr_assert(shows("no such command"));
 	press(":rm nothing\n");
 	apply((struct tui_event){.kind = TUI_EVENT_TEXT_END, .status = 64});
 	cr_assert_eq(model.prompt, TUI_NO_PROMPT);

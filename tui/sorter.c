@@ -221,6 +221,43 @@ compare(const void *left, const void *right, void *arg)
 	return order ? order : compare_names(rows[a->row], rows[b->row]);
 }
 
+/* So many are named: as many as a screen has. */
+#define HOLDERS_MOST 100
+
+static bool
+name_holder(void *ctx, struct qf_msg *msg)
+{
+	char **holder = ctx;
+	struct qf_buf title = {0};
+	pid_t pid = qf_lock_holder(msg, &title);
+
+	if (pid && asprintf(holder, "%ld %.*s", (long)pid, (int)title.n, title.n ? title.p : "") < 0)
+		*holder = NULL;
+	qf_buf_release(&title);
+	return false;
+}
+
+/* Who holds the locks of the first rows. */
+static void
+name_holders(struct work *w)
+{
+	struct tui_order *order = w->order;
+	size_t n = order->n < HOLDERS_MOST ? order->n : HOLDERS_MOST;
+
+	order->holders = calloc(n ? n : 1, sizeof(*order->holders));
+	for (size_t i = 0; order->holders && i < n; i++, order->nholders++) {
+		const struct tui_row *row = order->picture->rows[order->index[i]];
+		const struct qf_dir *dir = qf_queue_dir(w->queue, row->dir);
+		char *path = NULL;
+
+		if (asprintf(&path, "%s%s/%.*s", dir->path, dir->split_qf ? "/qf" : "",
+			     (int)row->name_n, row->name) < 0)
+			continue;
+		qf_queue_find(w->queue, path, QF_NEED_STAT, name_holder, &order->holders[i], NULL);
+		free(path);
+	}
+}
+
 /* The groups as plain data, largest first; by age in the order of ages. */
 static void
 copy_groups(struct work *w)
@@ -306,6 +343,8 @@ tui_sort(struct qf_queue *queue, const struct qf_policy *policy, const struct tu
 		for (size_t i = 0; order->index && i < n; i++)
 			order->index[i] = keys[i].row;
 		order->n = order->index ? n : 0;
+		if (request->holders)
+			name_holders(&w);
 	}
 	free(keys);
 	qf_matcher_free(w.base_matcher);
@@ -330,6 +369,9 @@ tui_order_free(struct tui_order *order)
 		return;
 	for (size_t i = 0; i < order->ngroups; i++)
 		free(order->groups[i].key);
+	for (size_t i = 0; i < order->nholders; i++)
+		free(order->holders[i]);
+	free(order->holders);
 	free(order->groups);
 	free(order->index);
 	tui_picture_drop(order->picture);

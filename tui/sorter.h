@@ -31,6 +31,7 @@ struct tui_request {
 	const struct qf_field *by;    /* count by it; "age" counts by age; NULL: list messages */
 	const struct qf_field *sort;
 	bool descending;
+	bool holders;                 /* say who works on each */
 	const struct qf_field *inside; /* only those in the group of that field .. */
 	char *key;                     /* .. with that key */
 	size_t key_n;
@@ -45,6 +46,8 @@ struct tui_order {
 	struct tui_group *groups;
 	size_t ngroups;
 	bool grouped;
+	char **holders;               /* of the first nholders rows; NULL where nobody is known */
+	size_t nholders;
 	char failure[200];            /* a filter that could not be applied, or empty */
 };
 void tui_order_free(struct tui_order *order);

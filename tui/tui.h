@@ -6,8 +6,15 @@
 
 #include <libqf/qf.h>
 
-/* What a command of qf is to the command line of the TUI. */
-enum tui_command_kind { TUI_COMMAND_UNKNOWN, TUI_COMMAND_READS, TUI_COMMAND_CHANGES, TUI_COMMAND_NOT_HERE };
+/* What a command line of qf is to the TUI, as bits; 0: no such command. */
+enum {
+	TUI_COMMAND_KNOWN = 1,
+	TUI_COMMAND_CHANGES = 2,  /* as it stands it changes a queue */
+	TUI_COMMAND_PLANS = 4,    /* --dry-run tells what it would do */
+	TUI_COMMAND_YES = 8,      /* --yes keeps it from asking */
+	TUI_COMMAND_JSON = 16,    /* --format=json tells how far it is */
+	TUI_COMMAND_NOT_HERE = 32,
+};
 
 struct tui_config {
 	/* The same queue four times: for the threads that read, sort, and look for orphans, and for the
@@ -29,7 +36,7 @@ struct tui_config {
 	const char *const *arguments;    /* what to give each command of qf: -Q, -C and the like */
 	size_t narguments;
 	const char *state;               /* folder of the journal, or NULL for that of each queue */
-	enum tui_command_kind (*command_kind)(const char *name);
+	unsigned (*command_kind)(char *const *argv, size_t argc);
 };
 
 /* Runs until the user leaves. Returns QF_OK; or why it cannot (terminal restored in every case). */

@@ -74,7 +74,8 @@ draw_headings(const struct tui_model *model, struct tui_grid *grid, size_t line,
 
 		if (columns[i].right && w < columns[i].width)
 			pad = columns[i].width - w;
-		tui_grid_puts(grid, line, at + pad, columns[i].width - pad, field->title,
+		tui_grid_puts(grid, line, at + pad, columns[i].width - pad,
+			      model->view == TUI_ACTIVITY && i + 1 == n ? "LOCKED BY" : field->title,
 			      TUI_BOLD | (sorted ? TUI_UNDERLINE : 0));
 		at += columns[i].width + 1;
 	}
@@ -123,6 +124,32 @@ draw_row(struct tui_model *model, struct tui_grid *grid, size_t line, const stru
 	}
 }
 
+/* In the last column: who works on it. */
+static void
+draw_holder(struct tui_model *model, struct tui_grid *grid, size_t line, size_t at,
+	    const struct column *columns, size_t n)
+{
+	const struct tui_order *order = tui_current_list(model)->order;
+	const char *holder = at < order->nholders ? order->holders[at] : NULL;
+	struct qf_buf text = {0};
+	size_t from = 3;
+
+	for (size_t i = 0; i + 1 < n; i++)
+		from += columns[i].width + 1;
+	for (size_t i = from; i < grid->columns; i++)
+		tui_grid_puts(grid, line, i, 1, " ", 0);
+	if (!holder)
+		holder = "a process of another host or container";
+	if (model->config->redactor)
+		qf_redact_text(model->config->redactor, (struct qf_slice){holder, strlen(holder)},
+			       &text);
+	else
+		qf_buf_adds(&text, holder);
+	tui_grid_put_raw(grid, line, from, columns[n - 1].width, (struct qf_slice){text.p, text.n},
+			 TUI_GREEN);
+	qf_buf_release(&text);
+}
+
 void
 tui_draw_messages(struct tui_model *model, struct tui_grid *grid, size_t first, size_t lines)
 {
@@ -136,6 +163,8 @@ tui_draw_messages(struct tui_model *model, struct tui_grid *grid, size_t first, 
 		size_t at = list->top + i;
 
 		draw_row(model, grid, first + i, order->picture->rows[order->index[at]], columns, n);
+		if (model->view == TUI_ACTIVITY)
+			draw_holder(model, grid, first + i, at, columns, n);
 		tui_draw_found(model, grid, first + i);
 		if (at == list->cursor)
 			tui_grid_style(grid, first + i, 0, highlight(columns, n), TUI_REVERSE);

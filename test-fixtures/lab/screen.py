@@ -225,4 +225,6 @@ class Pty:
                 self.pump(0.02)
             else:
                 time.sleep(0.02)
+        while self.master >= 0 and self.pump(0.05):
+            pass
         return self.status
