@@ -2,8 +2,8 @@
  * keep - a message as few bytes that live on without its file: for who shows many for a long time
  * and filters, sorts and counts them again and again.
  *
- * Kept are the control file without the lines no field is made from (macros, most headers), inode,
- * size of the body, lock, and what was found wrong. It comes back by parsing those bytes, so that
+ * Kept are the control file without the lines no field is made from (macros, most headers), the size
+ * of the body, lock, and what was found wrong. It comes back by parsing those bytes, so that
  * every field, filter and group says of it what it says of the file.
  *
  * BUGS: header.NAME says only what the kept headers are; the body is read from the queue.
@@ -18,7 +18,6 @@
 
 /* What is kept ahead of the lines; diagnostics follow it. */
 struct kept {
-	uint64_t inode;
 	int64_t data_size;
 	uint16_t ndiagnostics;
 	uint8_t busy, have_busy;
@@ -30,12 +29,21 @@ struct kept_diagnostic {
 	uint8_t finding, fate;
 };
 
+static bool
+says_report(struct qf_slice value)
+{
+	for (size_t i = 0; i + 6 <= value.n; i++)
+		if (strncasecmp(value.p + i, "report", 6) == 0)
+			return true;
+	return false;
+}
+
 /* Headers that a field shows, or that decide about time-outs (outlook.c). */
 static bool
 is_kept_header(struct qf_slice value)
 {
-	static const char *const names[] = {"Subject", "Message-ID", "Priority", "Precedence",
-					    "Content-Type"};
+	static const char *const names[] = {"Subject", "Message-ID", "Priority", "Precedence"};
+	static const char type[] = "Content-Type";
 	const char *question, *colon;
 	size_t n;
 
@@ -54,7 +62,9 @@ is_kept_header(struct qf_slice value)
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (strlen(names[i]) == n && strncasecmp(names[i], value.p, n) == 0)
 			return true;
-	return false;
+	/* Of types only that of reports decides anything. */
+	return strlen(type) == n && strncasecmp(type, value.p, n) == 0 &&
+	       says_report(value);
 }
 
 /* Records that no field is made from. */
@@ -72,7 +82,6 @@ qf_msg_keep(const struct qf_msg *msg, struct qf_buf *out)
 	const struct qf_files *files = &msg->files;
 	size_t n = msg->ndiagnostics < UINT16_MAX ? msg->ndiagnostics : UINT16_MAX;
 	struct kept head = {
-		.inode = files->inode,
 		.data_size = files->data_size,
 		.ndiagnostics = (uint16_t)n,
 		.busy = (uint8_t)files->busy,
@@ -182,7 +191,6 @@ qf_msg_recall(struct qf_queue *queue, size_t dir, struct qf_slice name, struct q
 	bytes = qf_arena_copy(&msg->arena, rest);
 	if (msg->nomem || !bytes.p)
 		return qf_err_nomem(err);
-	msg->files.inode = head.inode;
 	msg->files.have_busy = head.have_busy;
 	msg->files.busy = (enum qf_tri)head.busy;
 	code = qf_msg_interpret(msg, bytes, false, err);

@@ -715,14 +715,15 @@ void qf_scan_free(struct qf_scan *scan);
 
 /*
  * qf_msg_keep - append a message to out as few bytes: what fields and time-outs go by of its
- * envelope and header, inode, size of the body, whether it is in delivery, what was found wrong.
+ * envelope and header, size of the body, whether it is in delivery, what was found wrong.
  * Directory and name are not in it.
  */
 void qf_msg_keep(const struct qf_msg *msg, struct qf_buf *out);
 /*
  * qf_msg_recall - the message again, for fields, filters, groups and outlooks. Of header.NAME it has
- * Subject, Message-ID, Priority, Precedence and Content-Type; of qf_files no stat; macros, AUTH,
- * controlling users, original and final recipients are absent. Its body is read from the queue.
+ * Subject, Message-ID, Priority, Precedence and the Content-Type of a report; of qf_files no stat;
+ * macros, AUTH, controlling users, original and final recipients are absent. Its body is
+ * read from the queue.
  * queue    the queue it came from, or another one opened from the same paths.
  * dir      index of its directory; name: that of its control file.
  * *msg     NULL, or a message of an earlier call, which is used again; freed with qf_msg_free().

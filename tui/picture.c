@@ -59,7 +59,10 @@ tui_row_share(struct tui_row *row)
 bool
 tui_row_same(const struct tui_row *a, const struct tui_row *b)
 {
-	return a->dir == b->dir && a->name_n == b->name_n && !memcmp(a->name, b->name, a->name_n);
+	return a->dir == b->dir && a->name_n == b->name_n && a->n == b->n && a->inode == b->inode &&
+	       a->ctime == b->ctime && a->ctime_nsec == b->ctime_nsec &&
+	       a->control_size == b->control_size && !memcmp(a->name, b->name, a->name_n) &&
+	       !memcmp(a->kept, b->kept, a->n);
 }
 
 struct qf_slice
@@ -81,8 +84,15 @@ tui_picture_new(struct tui_row *const *rows, size_t n)
 		free(picture);
 		return NULL;
 	}
-	for (size_t i = 0; i < n; i++)
+	picture->oldest = QF_TIME_NONE;
+	for (size_t i = 0; i < n; i++) {
+		int64_t created = rows[i]->created;
+
 		picture->rows[i] = tui_row_share(rows[i]);
+		if (created != QF_TIME_NONE &&
+		    (picture->oldest == QF_TIME_NONE || created < picture->oldest))
+			picture->oldest = created;
+	}
 	picture->n = n;
 	return picture;
 }

@@ -36,6 +36,7 @@ struct tui_picture {
 	atomic_uint refs;
 	struct tui_row **rows;
 	size_t n;
+	int64_t oldest;          /* creation of the oldest; QF_TIME_NONE */
 	bool complete;           /* else more is being read */
 	int64_t at;              /* when it was begun to be read */
 	double seconds;          /* and how long that took */
@@ -56,7 +57,7 @@ void tui_picture_drop(struct tui_picture *picture);
 struct qf_slice tui_row_id(const struct tui_row *row);
 /* A row of a message that is all there. NULL when memory is out. */
 struct tui_row *tui_row_new(const struct qf_msg *msg, struct qf_slice kept, int64_t now);
-/* The same message: directory and name. */
+/* All that is known is the same. */
 bool tui_row_same(const struct tui_row *a, const struct tui_row *b);
 
 #endif

@@ -7,9 +7,14 @@
  */
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "reader.h"
 
@@ -219,16 +224,25 @@ pick(const struct list *from, const struct list *other, struct tui_changes *out)
  */
 static bool
 merge(struct tui_reader *r, const struct qf_scan *scan, const struct list *fresh, struct list *now,
-      struct list *came, struct list *went)
+      struct list *came, struct list *went, bool *changed)
 {
 	bool ok = true;
 
 	for (size_t i = 0; i < fresh->n; i++) {
 		struct tui_row *row = fresh->rows[i];
 		size_t at = r->index.cap ? find(&r->index, row->dir, row->name, row->name_n) : 0;
+		struct tui_row *old = r->index.cap ? r->index.rows[at] : NULL;
 
+		if (old && tui_row_same(old, row)) {
+			/* Read again and found as it was: the row stays, so that who has it need
+			   not let it go. What is fresh is between the scans. */
+			old->fresh = row->fresh;
+			r->index.seen[at] = SEEN_KNOWN;
+			continue;
+		}
+		*changed = true;
 		ok &= add(now, tui_row_share(row));
-		if (r->index.cap && r->index.rows[at])
+		if (old)
 			r->index.seen[at] = SEEN_REPLACED;
 		else
 			ok &= add(came, row);
@@ -270,10 +284,10 @@ finish(struct tui_reader *r, struct qf_scan *scan, struct list *fresh, enum qf_c
 		return;
 	qf_scan_stats(scan, &stats);
 	/* A scan that failed tells of nothing that went. */
-	if (!code && merge(r, scan, fresh, &now, &came, &went)) {
+	if (!code && merge(r, scan, fresh, &now, &came, &went, &changed)) {
 		if (first)
 			came.n = went.n = 0;
-		changed = went.n || fresh->n;
+		changed |= went.n > 0;
 		if (changed || first) {
 			struct list before = r->current;
 
@@ -320,6 +334,7 @@ read_queue(struct tui_reader *r)
 	struct qf_err err = {0};
 	int64_t at = (int64_t)time(NULL);
 	enum qf_code code;
+	bool many;
 
 	for (size_t i = 0; i < r->index.cap; i++)
 		r->index.seen[i] = SEEN_NOT;
@@ -342,9 +357,19 @@ read_queue(struct tui_reader *r)
 	}
 	if (scan)
 		finish(r, scan, &fresh, code, &err, at);
+	many = fresh.n > 1000;
 	qf_scan_free(scan);
 	clear(&fresh);
+#ifdef __GLIBC__
+	/* What the threads of the scan had is nobody's any more. */
+	if (many)
+		malloc_trim(0);
+#endif
 	r->round++;
+	/* The first look is waited for; what follows is to leave the processor to the keys. The threads
+	   of a scan inherit this. */
+	if (r->complete && r->round == 1)
+		setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + 5);
 }
 
 static void *

@@ -64,20 +64,6 @@ add_number(struct qf_buf *out, size_t number)
 	}
 }
 
-static int64_t
-oldest(const struct tui_picture *picture)
-{
-	int64_t least = QF_TIME_NONE;
-
-	for (size_t i = 0; i < picture->n; i++) {
-		int64_t created = picture->rows[i]->created;
-
-		if (created != QF_TIME_NONE && (least == QF_TIME_NONE || created < least))
-			least = created;
-	}
-	return least;
-}
-
 static void
 draw_status(struct tui_model *model, struct tui_grid *grid)
 {
@@ -104,7 +90,7 @@ draw_status(struct tui_model *model, struct tui_grid *grid)
 		qf_buf_adds(&text, model->picture->n == 1 ? " message" : " messages");
 		if (!model->picture->complete)
 			qf_buf_adds(&text, ", reading");
-		first = oldest(model->picture);
+		first = model->picture->oldest;
 		if (first != QF_TIME_NONE) {
 			qf_age_format(qf_time_between(first, model->now), age);
 			qf_buf_addf(&text, ", oldest %s", age);
