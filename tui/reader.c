@@ -21,7 +21,7 @@
 #define SLICES 16
 enum { SEEN_NOT, SEEN_KNOWN, SEEN_REPLACED };
 /* The first rows are shown after this; then each time twice as much. */
-#define FIRST_NS 20000000u
+#define FIRST_NS 10000000u
 
 /* Rows by directory and name: open addressing, changed only between two scans. */
 struct index {
