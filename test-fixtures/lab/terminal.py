@@ -66,7 +66,7 @@ class Terminal:
         self.tmux("send-keys", "-l", "--", text)
 
     def screen(self, styles=False):
-        return self.tmux("capture-pane", "-p", *(["-e"] if styles else []))
+        return self.tmux("capture-pane", "-p", *(["-e", "-N"] if styles else []))
 
     def wait(self, text, timeout=15, gone=False):
         """The screen, once it shows the text (or no more); what it shows in the end otherwise, as an
