@@ -92,7 +92,7 @@ qf_salvage_run(struct qf_salvage *salvage, struct qf_err *err)
 	const char *stop = NULL;
 	enum qf_code code;
 	bool stuck = false;
-	size_t i = 0;
+	size_t first = 0, i = 0;
 
 	if (salvage->options.copy && (salvage->sides.busy || salvage->sides.changing))
 		return qf_err_set(err, QF_E_BUSY, qf_queue_dir(salvage->from, 0)->path,
@@ -107,6 +107,10 @@ qf_salvage_run(struct qf_salvage *salvage, struct qf_err *err)
 	code = qf_manifest_sync(salvage->manifest, err);
 	if (code)
 		return code;
+	/* Runs side by side share the work best when they do not begin at the same message. The name
+	   of a run ends in a random number. */
+	for (const char *c = salvage->run; *c && salvage->n; c++)
+		first = (first * 31 + (unsigned char)*c) % salvage->n;
 	while (i < salvage->n) {
 		size_t n = 0, most = batch_size(salvage);
 
@@ -117,7 +121,8 @@ qf_salvage_run(struct qf_salvage *salvage, struct qf_err *err)
 		if (!stop && qf_salvage_cancelled(salvage))
 			stop = "not begun";
 		for (; i < salvage->n && n < most; i++) {
-			const struct qf_salvage_item *item = &salvage->items[i];
+			const struct qf_salvage_item *item =
+				&salvage->items[(first + i) % salvage->n];
 
 			if (!is_to_move(item))
 				tell_item(salvage, item, QF_SALVAGE_SKIPPED,

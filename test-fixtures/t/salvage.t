@@ -336,6 +336,57 @@ def stopped():
            p.total["there"] == 60, "another run moves the rest", p.total)
 
 
+def claims():
+    """Left by runs that were killed: whose they are, for how long, and for which target."""
+    p = Pair("claims")
+    faults = acting.Faults(TOP)
+    for id in IDS[:2]:
+        p.message(id)
+
+    def kill():
+        """Killed when both are claimed."""
+        for at in range(20, 60):
+            harness.qf("salvage", "run", "-C", "none", "--from=" + p.source, "--to=" + p.target,
+                       "--jobs=1", "--now=@%d" % NOW,
+                       env={"LD_PRELOAD": faults.library, "FAULTS_AT": str(at)})
+            found = [os.path.join(d, n) for d, _, names in
+                     os.walk(os.path.join(p.source, ".qf/claims")) for n in names if n[:2] == "qf"]
+            if len(found) == 2:
+                return found
+            p.run("resume")
+        return []
+
+    found = kill()
+    done = p.run("plan")
+    tap.ok(len(found) == 2 and p.total["planned"] == 0 and p.total["claims"] == 2,
+           "claims are told of", found, p.total)
+    done = p.run("run")
+    tap.ok(done.returncode == 2 and p.total["planned"] == 0, "and are not run's to take", p.total)
+    other = os.path.join(p.top, "c")
+    os.mkdir(other, 0o700)
+    done = p.run("resume", target=other)
+    tap.ok(done.returncode == 2 and {v for v in p.outcomes().values()} == {("skipped", "claimed")} and
+           p.target.encode() in done.stderr, "another target gets nothing", p.records, done.stderr)
+    # As if the owner were on another host: its lease counts.
+    run = os.path.join(os.path.dirname(found[0]), "run.json")
+    text = open(run).read()
+    boot = json.loads(text)["boot"]
+    p.put(run, text.replace(boot, "another").encode())
+    import fcntl
+    with open(found[0], "r+b") as f:
+        fcntl.flock(f, fcntl.LOCK_EX)
+        start = time.monotonic()
+        done = p.run("resume", "--lease=3s")
+        tap.ok(done.returncode == 2 and time.monotonic() - start >= 1.5 and p.outcomes() == {
+            os.path.basename(found[0])[2:]: ("skipped", "busy"),
+            os.path.basename(found[1])[2:]: ("moved", None)},
+            "one is left to who holds its lock, the other is taken when the lease is over",
+            p.records, done.stderr)
+    done = p.run("resume", "--lease=0", "--retarget", target=other)
+    tap.ok(done.returncode == 0 and p.total["moved"] == 1 and len(p.files(other)) == 2 and
+           not os.listdir(os.path.join(p.source, ".qf/claims")), "--retarget", p.records, done.stderr)
+
+
 def corpus():
     """Moved into the same layout, each whole message is listed as before."""
     moved, failed = 0, []
@@ -402,5 +453,6 @@ with acting.fast_folder() as TOP:
     refused()
     bodies()
     stopped()
+    claims()
     corpus()
 tap.done()
