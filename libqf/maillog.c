@@ -469,5 +469,10 @@ qf_log_event_key(const struct qf_log_event *event, uint64_t n, unsigned char key
 	sha256_update(&hash, event->id.n, (const uint8_t *)(event->id.p ? event->id.p : ""));
 	sha256_update(&hash, event->text.n, (const uint8_t *)(event->text.p ? event->text.p : ""));
 	sha256_digest(&hash, sizeof(digest), digest);
-	memcpy(key, digest, 16);
+	/* The time first: lines come in its order, and so do their keys into an index. */
+	for (int i = 0; i < 6; i++)
+		key[i] = event->time == QF_TIME_NONE
+				 ? 0
+				 : (unsigned char)((uint64_t)event->time >> (40 - 8 * i));
+	memcpy(key + 6, digest, 10);
 }

@@ -1520,8 +1520,8 @@ void qf_log_free(struct qf_log *log);
 bool qf_log_compression(void);
 /*
  * qf_log_event_key - what makes an event the same in whatever file it stands (rotated, compressed,
- * exported): a hash of time, pid, id and text, keyed by n: how many events with the same key came
- * before it in its file.
+ * exported): its time, and a hash of time, pid, id and text, keyed by n: how many events with the
+ * same key came before it in its file.
  */
 void qf_log_event_key(const struct qf_log_event *event, uint64_t n, unsigned char key[16]);
 

@@ -64,7 +64,8 @@ count_before(struct audit_log_keys *keys, int64_t time, const unsigned char key[
 	uint64_t half;
 	size_t at;
 
-	memcpy(&half, key, sizeof(half));
+	/* Its end: it begins with the time, which all of them share. */
+	memcpy(&half, key + 8, sizeof(half));
 	half += half == 0;
 	*n = 0;
 	if (keys->n && time != keys->time) {

@@ -298,8 +298,10 @@ make_snapshot(struct audit_snapshot *snapshot, const struct opt_list *paths, str
 	bool left_over = false;
 	double seconds;
 	const char *why;
-	enum qf_code code = store_begin(snapshot->store, &err);
+	enum qf_code code = store_bulk(snapshot->store, &err);
 
+	if (code == QF_OK)
+		code = store_begin(snapshot->store, &err);
 	if (code == QF_OK)
 		code = audit_queue_rows(snapshot, &err);
 	snapshot->always_digest = audit_given.digest || audit_given.bodies || snapshot->restored;

@@ -24,7 +24,7 @@
 /* By so many first bytes a file is known again. */
 #define HEAD_MAX 4096
 /* Events between two commits: lost to an interruption, and read again. */
-#define BATCH 50000
+#define BATCH 200000
 /* A last line without its end, in a file changed so shortly ago, is still being written. */
 #define SETTLED 60
 
@@ -511,6 +511,8 @@ audit_log(char **operands, size_t n)
 			}
 		if (!status)
 			status = audit_open(STORE_CREATE, &run.store);
+		if (!status && (code = store_bulk(run.store, &err)) != QF_OK)
+			status = say_failure(&err);
 		if (!status && (code = store_begin(run.store, &err)) != QF_OK)
 			status = say_failure(&err);
 	}

@@ -246,10 +246,17 @@ audit_final_rows(struct audit_snapshot *snapshot, int64_t number, double seconds
 enum qf_code
 audit_tidy(struct store *store, struct qf_err *err)
 {
+	/* References are not followed in bulk work: each table by itself. */
 	return store_execute(store,
 			     "DELETE FROM messages WHERE NOT EXISTS"
 			     " (SELECT 1 FROM presence WHERE message = messages.id);"
+			     "DELETE FROM findings WHERE NOT EXISTS"
+			     " (SELECT 1 FROM messages WHERE id = findings.message);"
 			     "DELETE FROM contents WHERE NOT EXISTS"
-			     " (SELECT 1 FROM messages WHERE content = contents.id);",
+			     " (SELECT 1 FROM messages WHERE content = contents.id);"
+			     "DELETE FROM recipients WHERE NOT EXISTS"
+			     " (SELECT 1 FROM contents WHERE id = recipients.content);"
+			     "DELETE FROM headers WHERE NOT EXISTS"
+			     " (SELECT 1 FROM contents WHERE id = headers.content);",
 			     err);
 }

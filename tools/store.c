@@ -282,6 +282,8 @@ store_open(const char *path, enum store_mode mode, struct store **out, struct qf
 		return fail(err, QF_E_NOMEM, path, "out of memory");
 	}
 	store->lock = -1;
+	/* Counting its memory costs a lock at each allocation; nobody asks for the sums. */
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	code = look_at(path, mode, err);
 	if (code == QF_OK && mode != STORE_READ)
 		code = is_ours(store, err);
@@ -356,6 +358,12 @@ store_execute(struct store *store, const char *sql, struct qf_err *err)
 	errno = 0;
 	result = sqlite3_exec(store->db, sql, NULL, NULL, NULL);
 	return result == SQLITE_OK ? QF_OK : store_failure(store, result, err);
+}
+
+enum qf_code
+store_bulk(struct store *store, struct qf_err *err)
+{
+	return store_execute(store, "PRAGMA foreign_keys = OFF", err);
 }
 
 enum qf_code

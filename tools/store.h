@@ -44,6 +44,9 @@ enum qf_code store_begin(struct store *store, struct qf_err *err);
 enum qf_code store_commit(struct store *store, struct qf_err *err);
 /* What was begun is undone; nothing where nothing was. */
 void store_rollback(struct store *store);
+/* For many rows whose references are right by their making: they are not looked up each. Before
+   store_begin(). */
+enum qf_code store_bulk(struct store *store, struct qf_err *err);
 /* Statements without parameters and results. */
 enum qf_code store_execute(struct store *store, const char *sql, struct qf_err *err);
 
