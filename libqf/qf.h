@@ -1680,6 +1680,71 @@ void qf_salvage_totals(const struct qf_salvage *salvage, struct qf_salvage_total
 void qf_salvage_render(const char *command, const struct qf_salvage_record *record,
 		       struct qf_buf *out);
 
+/* ---------------------------------------------------------------- owners and modes */
+
+/* How the directories and files of a queue should be. */
+struct qf_perms {
+	uid_t uid;
+	gid_t gid;
+	mode_t dir_mode;
+};
+
+/* What is wrong with one of them. X(identifier, what sendmail does, text) */
+#define QF_PERMS_FAULTS(X) \
+	X(DIR_OWNER, IGNORED, "directory of another owner") \
+	X(DIR_GROUP, IGNORED, "directory of another group") \
+	X(DIR_MODE, IGNORED, "directory of another mode") \
+	X(DIR_WRITABLE, IGNORED, "directory writable by others") \
+	X(FILE_OWNER, IGNORED, "file of another owner") \
+	X(CONTROL_WRITABLE, LOST, "control file writable by group or others") \
+	X(FILE_WRITABLE, IGNORED, "file writable by group or others") \
+	X(FILE_READABLE, IGNORED, "file readable by others")
+
+enum qf_perms_fault {
+#define X(id, fate, text) QF_PERMS_##id,
+	QF_PERMS_FAULTS(X)
+#undef X
+	QF_PERMS_COUNT
+};
+
+struct qf_perms_finding {
+	enum qf_perms_fault fault;
+	enum qf_fate fate;
+	const char *text;
+	size_t dir;
+	enum qf_part part;       /* which of its folders */
+	const char *folder;      /* path of it */
+	const char *name;        /* of the file; "" for the directory itself */
+	uid_t uid;               /* as it is */
+	gid_t gid;
+	mode_t mode;
+	nlink_t links;
+	uid_t right_uid;         /* as it should be */
+	gid_t right_gid;
+	mode_t right_mode;
+};
+
+/*
+ * qf_perms_check - every directory and file of one queue directory that is not as it should be: its
+ * qf/, df/, xf/ too. Files are judged by what sendmail refuses (QueueFileMode of the policy) and by
+ * who else can get at them; a file keeps its group, for sendmail gives it that of its process.
+ * take     called for each; returns false to stop.
+ * *files   files looked at; may be NULL.
+ * Returns  QF_OK; QF_E_DENIED, QF_E_SYS; QF_E_NOMEM.
+ * Origin   sendmail/queue.c readqf(), the checks after the lock.
+ */
+enum qf_code qf_perms_check(struct qf_queue *queue, size_t dir, const struct qf_perms *right,
+			    bool (*take)(void *ctx, const struct qf_perms_finding *finding),
+			    void *ctx, uint64_t *files, struct qf_err *err);
+
+/*
+ * qf_perms_fix - set one of them right, by a descriptor of what was found: owner first, then mode.
+ * A file with several names keeps its owner (QF_E_DENIED): they may lie elsewhere.
+ * Returns  QF_OK; QF_E_GONE; QF_E_CHANGED (no longer what was found); QF_E_DENIED; QF_E_SYS.
+ */
+enum qf_code qf_perms_fix(struct qf_queue *queue, const struct qf_perms_finding *finding,
+			  struct qf_err *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -29,5 +29,7 @@ const struct command commands[] = {
 	{"tui", "", "all of it, interactively", tui_description, tui_options, false, tui_command_run},
 	{"salvage", "plan|run|resume|verify [FILTER]", "bring a stranded queue's mail to another queue",
 	 salvage_description, salvage_options, true, salvage_run},
+	{"doctor", "[lock-test]", "is this queue, mount and configuration fit to be shared",
+	 doctor_description, doctor_options, false, doctor_run},
 	{.name = NULL},
 };

@@ -62,4 +62,8 @@ extern const char salvage_description[];
 extern const struct opt salvage_options[];
 int salvage_run(char **operands, size_t n);
 
+extern const char doctor_description[];
+extern const struct opt doctor_options[];
+int doctor_run(char **operands, size_t n);
+
 #endif

@@ -9,7 +9,7 @@ _qf()
 	if [[ $cur == = ]]; then cur=; fi
 	if [[ $prev == = ]]; then prev=${COMP_WORDS[COMP_CWORD-2]}; fi
 	if ((COMP_CWORD == 1)); then
-		words="ls show shape hold release rm due undo journal wait audit orphans tui salvage help --help --version"
+		words="ls show shape hold release rm due undo journal wait audit orphans tui salvage doctor help --help --version"
 	else
 		case $command:$prev in
 		ls:--format) words="table mailq mailq-verbose json csv ids ids0" ;;
@@ -302,6 +302,32 @@ _qf()
 		salvage:--jobs) return ;;
 		salvage:--max-ops) return ;;
 		salvage:--color) words="auto always never" ;;
+		doctor:--format) words="table json nagios" ;;
+		doctor:--owner) return ;;
+		doctor:--mode) return ;;
+		doctor:--stop-grace) return ;;
+		doctor:--run-interval) return ;;
+		doctor:--sendmail)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
+		doctor:--fix) words="perms" ;;
+		doctor:--timeout) return ;;
+		doctor:--warn) return ;;
+		doctor:--crit) return ;;
+		doctor:--every) return ;;
+		doctor:--queue|doctor:-Q)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
+		doctor:--config|doctor:-C)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
+		doctor:--queue-return) return ;;
+		doctor:--queue-warn) return ;;
+		doctor:--min-queue-age) return ;;
+		doctor:--now) return ;;
+		doctor:--jobs) return ;;
+		doctor:--max-ops) return ;;
+		doctor:--color) words="auto always never" ;;
 		ls:*) words="--format= --sort= --limit= --columns= --by= --watch= --explain --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
 		show:*) words="--format= --part= --body-limit= --no-body --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
 		shape:*) words="--format= --by= --senders --parents --min-subdomains= --buckets= --bucket-time= --linear --width= --top= --batch= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
@@ -316,6 +342,7 @@ _qf()
 		orphans:*) words="--format= --deep --grace= --warn= --crit= --log= --since= --output= --every= --ping= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
 		tui:*) words="--read-only --idle-limit= --refresh= --plain --key= --actions --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
 		salvage:*) words="--from= --to= --plan= --save= --manifest= --expired= --copy --hold --due --limit= --rate= --lease= --retarget --progress= --format= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
+		doctor:*) words="--format= --owner= --mode= --stop-grace= --run-interval= --sendmail= --probe --fix= --yes --peer --timeout= --warn= --crit= --every= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
 		esac
 	fi
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
