@@ -72,6 +72,10 @@ command_kind(char *const *argv, size_t argc)
 		kind = TUI_COMMAND_KNOWN | (c->changes ? TUI_COMMAND_CHANGES : 0);
 		for (size_t i = 1; i < argc; i++)
 			kind |= makes_changes(argv[i]) ? TUI_COMMAND_CHANGES : 0;
+		/* Of salvage two only look. */
+		if (strcmp(name, "salvage") == 0 && argc > 1 &&
+		    (strcmp(argv[1], "plan") == 0 || strcmp(argv[1], "verify") == 0))
+			kind &= ~TUI_COMMAND_CHANGES;
 		kind |= opt_find(c->options, "dry-run") ? TUI_COMMAND_PLANS : 0;
 		kind |= opt_find(c->options, "yes") ? TUI_COMMAND_YES : 0;
 		kind |= opt_find(c->options, "format") ? TUI_COMMAND_JSON : 0;

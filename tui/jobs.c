@@ -22,6 +22,7 @@
 #define KEPT_SECONDS (7 * 86400)
 #define ACTION "{\"schema\":\"qf.action/1\""
 #define TALLY "{\"schema\":\"qf.tally/1\""
+#define SALVAGE "{\"schema\":\"qf.salvage/1\""
 #define HEAD "{\"schema\":\"qf.job/1\""
 
 /* A file, as far as it was read. */
@@ -225,6 +226,27 @@ tui_job_start(struct tui_job_files *files, const struct tui_run *run, int64_t no
 
 /* ------------------------------------------------------------------ what jobs have come to */
 
+/* A line a message, of hold and the like, or of salvage. */
+static bool
+is_result(const char *line)
+{
+	return strncmp(line, ACTION, sizeof(ACTION) - 1) == 0 ||
+	       strncmp(line, SALVAGE, sizeof(SALVAGE) - 1) == 0;
+}
+
+/* The last line of every command that changes: a tally, or qf.WORD.total/1. */
+static bool
+is_end(const char *line)
+{
+	static const char schema[] = "{\"schema\":\"";
+	const char *name = line + sizeof(schema) - 1;
+
+	if (strncmp(line, schema, sizeof(schema) - 1))
+		return false;
+	return strncmp(line, TALLY, sizeof(TALLY) - 1) == 0 ||
+	       (strcspn(name, "\"") > 8 && !strncmp(name + strcspn(name, "\"") - 8, ".total/1", 8));
+}
+
 static void
 take_line(struct tracked *t, const char *line, size_t n)
 {
@@ -243,10 +265,12 @@ take_line(struct tracked *t, const char *line, size_t n)
 		job->total = p ? strtoull(p + 8, NULL, 10) : 0;
 		p = strstr(line, "\"started\":");
 		job->time = p ? strtoll(p + 10, NULL, 10) : 0;
-	} else if (strncmp(line, ACTION, sizeof(ACTION) - 1) == 0) {
+	} else if (is_result(line)) {
 		job->done++;
-		job->failed += !strstr(line, "\"result\":\"done\"");
-	} else if (strncmp(line, TALLY, sizeof(TALLY) - 1) == 0) {
+		job->failed += !strstr(line, "\"result\":\"done\"") &&
+			       !strstr(line, "\"outcome\":\"moved\"") &&
+			       !strstr(line, "\"outcome\":\"copied\"");
+	} else if (is_end(line)) {
 		job->ended = true;
 	} else if (n) {
 		snprintf(job->last, sizeof(job->last), "%.*s", (int)(n < 150 ? n : 150), line);

@@ -27,6 +27,9 @@
 /* Reading the queue may take a share of the time like this one. */
 #define SHARE 4
 
+/* As long as leaving may take once a signal has asked for it. */
+#define LEAVING_SECONDS 5
+
 static volatile sig_atomic_t got_size, got_end, got_stop, got_continue;
 static int signal_pipe = -1;
 
@@ -43,6 +46,10 @@ note(int number)
 		got_continue = 1;
 	else
 		got_end = number;
+	/* Leaving takes no time but where the terminal or a file system answers no more: then there is
+	   nothing to wait for, jobs go on by themselves. */
+	if (got_end)
+		alarm(LEAVING_SECONDS);
 	if (write(signal_pipe, "", 1) < 0)
 		errno = failure;
 	errno = failure;
@@ -305,8 +312,6 @@ take_size(struct tui_loop *loop)
 static void
 take_signals(struct tui_loop *loop)
 {
-	if (got_end)
-		loop->leave = true;
 	if (got_stop || loop->stop) {
 		got_stop = 0;
 		loop->stop = false;
@@ -361,6 +366,7 @@ tui_loop_wait(struct tui_loop *loop, int input)
 	if (poll(fds, n, patience(loop)) < 0 && errno != EINTR)
 		loop->leave = true;
 	loop->input_ready = fds[0].revents != 0;
+	loop->leave |= got_end != 0;
 	if (fds[1].revents)
 		take_events(loop);
 	if (n == 3 && fds[2].revents)

@@ -345,6 +345,19 @@ TEST(a_marked_message_that_has_gone_is_not_counted)
 	cr_assert(shows("none of the marked"), "not the one under the cursor instead");
 }
 
+TEST(mouse)
+{
+	/* Line 3 is the first of the list. */
+	apply((struct tui_event){.kind = TUI_EVENT_KEY, .key = TUI_KEY_PRESS, .line = 5});
+	cr_assert_str_eq(under_cursor(), "6AMAAA000002");
+	apply((struct tui_event){.kind = TUI_EVENT_KEY, .key = TUI_KEY_PRESS, .line = 20});
+	cr_assert_str_eq(under_cursor(), "6AMAAA000002");
+	key(TUI_KEY_WHEEL_DOWN);
+	cr_assert_str_eq(under_cursor(), "6AMAAA000003");
+	apply((struct tui_event){.kind = TUI_EVENT_KEY, .key = TUI_KEY_PRESS, .line = 6});
+	cr_assert_eq(model.text.kind, TUI_TEXT_MESSAGE, "a click where the cursor is goes in");
+}
+
 TEST(read_only_changes_nothing)
 {
 	config.read_only = true;
@@ -369,6 +382,30 @@ TEST(groups_and_into_one)
 	cr_assert(shows("4.2.1"), "by dsn: %s", screen());
 	press("s");
 	cr_assert(shows("older") && shows(" 1d "), "by age: %s", screen());
+}
+
+TEST(orphans)
+{
+	struct tui_orphans orphans = {.found = calloc(2, sizeof(*orphans.found)), .n = 2, .known = true};
+
+	press("4");
+	cr_assert(effects & TUI_LOOK_FOR_ORPHANS);
+	cr_assert(shows("looking, twice"));
+	for (size_t i = 0; i < 2; i++)
+		orphans.found[i] = (struct tui_orphan){
+			.path = strdup(i ? "/q/df6AMAAA000009" : "/q/qf6AMAAA000008"),
+			.why = strdup(i ? "no log was given" : "it goes out empty"),
+			.harm = strdup(i ? "" : "goes out as an empty message"),
+			.fix = strdup("rescue"), .more = strdup("Files        \x1b[2J\n"),
+			.verdict = i ? "partial" : "hazard", .cause = i ? "df-alone" : "qf-alone",
+			.text = "a file", .age = 7200, .deadline = QF_TIME_NONE};
+	apply((struct tui_event){.kind = TUI_EVENT_ORPHANS, .orphans = &orphans});
+	cr_assert(shows(" hazard      qf-alone        qf6AMAAA000008   2h     it goes out empty"), "%s",
+		  screen());
+	press("j\n");
+	cr_assert(shows("Verdict      partial") && shows("Files        \\x1b[2J"), "%s", screen());
+	press("qD");
+	cr_assert_eq(model.prompt, TUI_NO_PROMPT, "no message here to be removed");
 }
 
 TEST(held)

@@ -82,7 +82,7 @@ take_line(struct tui_loop *loop, const char *line, size_t n)
 	}
 	/* What is typed at a question ends with the line. */
 	asks = loop->model.prompt != TUI_NO_PROMPT && loop->model.prompt != TUI_ASK_YES;
-	if (asks && n > 1)
+	if (asks && loop->model.input.n)
 		press(loop, TUI_KEY_ENTER);
 }
 

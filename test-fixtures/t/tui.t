@@ -304,10 +304,66 @@ def terminals(top):
         tap.ok(t.status() == 0, "TERM=dumb: leaves")
 
 
+@check("plain")
+def plain(top):
+    """Lines in, lines out: also to hold a message and to take that back."""
+    queue = make_queue(top + "/plain", 5)
+    with terminal.Terminal(queue, 120, 60, ["--plain"]) as t:
+        t.wait("keys (? tells them, q leaves):")
+        t.type("jH\n")
+        t.wait("text:")
+        t.type("for a look\n")
+        t.wait("y or n?")
+        t.type("y\n")
+        laboratory.wait_until(lambda: len(files(queue, "hf")) == 1)
+        tap.ok(True, "plain: a message is held by lines")
+        t.wait("hold of 1 message: done")
+        t.type("u\n")
+        t.wait("Take back")
+        t.type("y\n")
+        laboratory.wait_until(lambda: not files(queue, "hf"))
+        tap.ok(True, "plain: and taken back")
+        os.kill(t.pid(), signal.SIGTERM)
+        tap.ok(t.status() == 143, "plain: SIGTERM ends it")
+
+
+@check("settings")
+def settings(top):
+    """Keys from qf.conf; to the shell and back."""
+    queue = make_queue(top + "/settings", 5)
+    conf = top + "/qf.conf"
+    with open(conf, "w") as f:
+        f.write("[tui]\nread-only = yes\nkey = down=e\nkey = last=Z F12\n")
+    with terminal.Terminal(queue, 80, 24, env={"QF_CONF": conf}) as t:
+        t.wait("read-only")
+        t.keys("e", "Enter")
+        tap.ok("bob1@b.example" in t.wait("bob"), "qf.conf: another key")
+        t.keys("q", "?")
+        tap.ok(" e " in t.wait("one line down"), "? shows the keys as they are")
+        t.keys("q")
+        t.wait("STATUS")
+        pid = t.pid()
+        t.keys("C-z")
+        laboratory.wait_until(lambda: open("/proc/%d/stat" % pid).read().split()[2] == "T")
+        tap.ok("STATUS" not in t.screen(), "^Z: the screen is given back while it is stopped")
+        os.kill(pid, signal.SIGCONT)
+        tap.ok("5 messages" in t.wait("STATUS"), "and taken again when it goes on")
+        t.keys("q")
+        t.status()
+    with open(conf, "w") as f:
+        f.write("[tui]\nkey = nothing=e\n")
+    done = harness.qf("tui", "-C", "none", "-Q", queue, env={"QF_CONF": conf})
+    tap.ok(done.returncode == 64 and b"no such action" in done.stderr, "a setting that is none is refused",
+           done.stderr)
+    done = harness.qf("tui", "-C", "none", "-Q", queue, env={"QF_CONF": "/dev/null"})
+    tap.ok(done.returncode == 69 and b"terminal" in done.stderr and not done.stdout,
+           "without a terminal: status 69", done.stderr)
+
+
 def main():
     try:
         with tempfile.TemporaryDirectory(prefix="qf-tui-test.") as top:
-            for part in (views, filters, sizes, terminals):
+            for part in (views, filters, sizes, terminals, plain, settings):
                 part(top)
         actions()
     except (laboratory.Missing, terminal.Missing) as why:
