@@ -21,6 +21,20 @@ static const struct {
 	{TUI_DUE, "due", "Make %s due: the next queue run tries %s?", "u takes it back"},
 };
 
+bool
+tui_can_undo(const struct tui_run *run)
+{
+	bool known = false;
+
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
+		known |= run->argc && strcmp(commands[i].command, run->argv[0]) == 0;
+	/* What is destroyed, or not written down, has no way back. */
+	for (size_t i = 1; i < run->argc; i++)
+		if (strcmp(run->argv[i], "--purge") == 0 || strcmp(run->argv[i], "--no-journal") == 0)
+			return false;
+	return known;
+}
+
 void
 tui_run_clear(struct tui_run *run)
 {
@@ -365,6 +379,22 @@ next_word(const char **at, char *word, size_t size, bool *open)
 	return true;
 }
 
+/* Messages of a plan: lines "ID planned"; what is said beside begins with "qf: ". */
+static size_t
+count_planned(const struct tui_text *text)
+{
+	static const char word[] = " planned";
+	size_t n = 0;
+
+	for (size_t i = 0; i < text->n; i++) {
+		struct qf_slice line = tui_text_line(text, i);
+
+		n += line.n > sizeof(word) - 1 && memmem(line.p, line.n, word, sizeof(word) - 1) &&
+		     memcmp(line.p, "qf: ", 4) != 0;
+	}
+	return n;
+}
+
 /* The command line is to be run as a job, without asking again; this asks. */
 static unsigned
 ask_to_run(struct tui_model *model, unsigned kind, const char *question)
@@ -373,8 +403,12 @@ ask_to_run(struct tui_model *model, unsigned kind, const char *question)
 	    (kind & TUI_COMMAND_JSON && !tui_run_add(&model->run, "--format=json")))
 		return TUI_DRAW;
 	model->run.is_job = true;
-	model->run.total = model->text.n;
-	snprintf(model->question[0], sizeof(model->question[0]), "%s", question);
+	model->run.total = count_planned(&model->text);
+	if (model->run.total)
+		snprintf(model->question[0], sizeof(model->question[0]), "%zu %s. %s", model->run.total,
+			 model->run.total == 1 ? "message" : "messages", question);
+	else
+		snprintf(model->question[0], sizeof(model->question[0]), "%s", question);
 	snprintf(model->question[1], sizeof(model->question[1]), "%.190s", model->text.title);
 	ask_yes(model, TUI_COMMAND);
 	return TUI_DRAW;

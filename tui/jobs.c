@@ -160,6 +160,8 @@ say_head(const struct tui_run *run, int64_t now, struct qf_buf *out)
 	if (run->undoes[0] || strcmp(run->argv[0], "undo") == 0)
 		snprintf(what, sizeof(what), "undo of %zu change%s", run->total,
 			 run->total == 1 ? "" : "s");
+	else if (run->total == 0)
+		snprintf(what, sizeof(what), "%.20s", run->argv[0]);
 	else
 		snprintf(what, sizeof(what), "%.20s of %zu message%s", run->argv[0], run->total,
 			 run->total == 1 ? "" : "s");

@@ -166,7 +166,7 @@ start_job(struct tui_loop *loop)
 		return;
 	if (tui_job_start(loop->files, &model->run, (int64_t)time(NULL), name, &err))
 		say(loop, &err);
-	else if (strcmp(model->run.argv[0], "undo") == 0)
+	else if (!tui_can_undo(&model->run))
 		model->last_job[0] = '\0';
 	else
 		snprintf(model->last_job, sizeof(model->last_job), "%s", name);

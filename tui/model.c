@@ -345,7 +345,8 @@ tell_end(struct tui_model *model)
 		tui_note(model, "%s: %zu done, %zu not: %s", job->what, job->done - job->failed,
 			 job->failed, job->last);
 	else
-		tui_note(model, "%s: done; u takes it back", job->what);
+		tui_note(model, "%s: done%s", job->what,
+			 strcmp(job->name, model->last_job) ? "" : "; u takes it back");
 }
 
 static unsigned

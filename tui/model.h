@@ -290,6 +290,8 @@ unsigned tui_answered(struct tui_model *model, bool yes);
 void tui_planned(struct tui_model *model);
 /* Path of the control file of a row, appended. */
 bool tui_row_path(const struct tui_model *model, const struct tui_row *row, struct qf_buf *out);
+/* Is what the command does in the journal, to be taken back? */
+bool tui_can_undo(const struct tui_run *run);
 void tui_run_clear(struct tui_run *run);
 bool tui_run_add(struct tui_run *run, const char *argument);
 

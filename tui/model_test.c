@@ -490,7 +490,8 @@ TEST(any_command_line)
 	cr_assert_str_eq(model.run.argv[2], "--dry-run");
 	apply((struct tui_event){.kind = TUI_EVENT_TEXT, .bytes = {"6AMAAA000001 planned\n", 21}});
 	apply((struct tui_event){.kind = TUI_EVENT_TEXT_END});
-	cr_assert(shows("Run it? Above is what it will do."), "%s", screen());
+	cr_assert(shows("1 message. Run it? Above is what it will do."), "%s", screen());
+	cr_assert_eq(model.run.total, 1);
 	press("y");
 	cr_assert(effects & TUI_START_JOB);
 	cr_assert_str_eq(model.run.argv[2], "--yes");

@@ -294,7 +294,7 @@ tui_jobs_text(struct tui_model *model)
 
 		qf_time_format(job->time, time);
 		snprintf(line, sizeof(line), "%s  %s: %zu of %zu%s", time, job->what, job->done,
-			 job->total,
+			 job->total ? job->total : job->done,
 			 job->alive ? ", at work" : job->ended ? ", ended" : ", INTERRUPTED");
 		add_words(&model->text, line);
 		if (job->failed) {
