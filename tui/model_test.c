@@ -454,7 +454,7 @@ TEST(a_message_and_its_parts)
 	cr_assert(effects & TUI_RUN);
 	cr_assert_str_eq(model.run.argv[0], "show");
 	cr_assert_str_eq(model.run.argv[1], "--no-body");
-	apply((struct tui_event){.kind = TUI_EVENT_TEXT, .bytes = {"Message\tx\nSubject \x1b[2J\n", 25}});
+	apply((struct tui_event){.kind = TUI_EVENT_TEXT, .bytes = {"Message\tx\nSubject \x1b[2J\n", 23}});
 	apply((struct tui_event){.kind = TUI_EVENT_TEXT_END});
 	cr_assert(shows("Message    x\nSubject \\x1b[2J"), "%s", screen());
 	press("b");
