@@ -168,6 +168,17 @@ qf_journal_begin(struct qf_journal *journal, const struct qf_intent *intent, str
 	qf_json_text(&json, intent->was_reason);
 	qf_json_key(&json, "was_last_try");
 	qf_json_time(&json, intent->was_last_try);
+	if (intent->was_control.p) {
+		struct qf_buf base64 = {0};
+
+		qf_base64(&base64, intent->was_control);
+		line.failed |= base64.failed;
+		qf_json_key(&json, "was_control");
+		qf_json_text(&json, (struct qf_slice){base64.p, base64.n});
+		qf_buf_release(&base64);
+		qf_json_key(&json, "new_digest");
+		qf_json_string(&json, intent->new_digest);
+	}
 	qf_json_close(&json, '}');
 	return add(journal, &line, err);
 }

@@ -23,6 +23,8 @@ struct qf_intent {
 	const struct qf_msg *msg;
 	struct qf_slice was_reason;  /* for undo: quarantine reason before, or absent */
 	int64_t was_last_try;        /* for undo: QF_TIME_NONE for never */
+	struct qf_slice was_control; /* for undo of an edit: the whole file before, or absent */
+	const char *new_digest;      /* and SHA-256 in hex of the one after, or NULL */
 	int64_t now;
 };
 

@@ -197,7 +197,7 @@ dir_of(struct qf_queue *queue, const char *path)
 static void
 judge(struct qf_journal_entry *entry, const struct line *line)
 {
-	static const char *const undoable[] = {"rm", "hold", "release", "due"};
+	static const char *const undoable[] = {"rm", "hold", "release", "due", "edit"};
 	bool known = false;
 
 	for (size_t i = 0; i < sizeof(undoable) / sizeof(*undoable); i++)
@@ -267,6 +267,8 @@ qf_journal_read(struct qf_queue *queue, const char *folder,
 			.result = text(line->end, "result"),
 			.why = text(line->end, "why"),
 			.was_reason = text(line->json, "was_reason"),
+			.was_control = text(line->json, "was_control"),
+			.new_digest = text(line->json, "new_digest"),
 			.time = time_of(line->json, "time"),
 			.was_last_try = time_of(line->json, "was_last_try"),
 			.dir = dir_of(queue, text(line->json, "queue")),

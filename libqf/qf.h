@@ -1227,12 +1227,41 @@ enum qf_change_kind {
 	QF_CHANGE_REMOVE,   /* into the trash */
 	QF_CHANGE_PURGE,    /* destroyed */
 	QF_CHANGE_LAST_TRY, /* undo of due: the last try as it was */
+	QF_CHANGE_EDIT,     /* recipients struck or replaced, another sender, created now */
+	QF_CHANGE_RESTORE,  /* undo of an edit: the control file as it was */
 };
+
+/*
+ * What an edit does; what is NULL or false is left as it is. In drop and pick recipient fields look
+ * at one recipient.
+ */
+struct qf_edit {
+	const struct qf_query *drop; /* recipients to strike, as one strikes those served already */
+	const struct qf_query *pick; /* recipients to replace by new_rcpt */
+	const char *new_rcpt;
+	const char *sender;          /* "<>" is the null sender */
+	bool refresh;                /* created now: a new return deadline */
+};
+
+/* False where an address could not be a line of a control file: empty, or with control bytes. */
+bool qf_edit_address_ok(const char *address);
+
+/*
+ * qf_edit_plan - which recipients of the message an edit strikes or replaces.
+ * row      of the message, with its headers read.
+ * marks    one a recipient: 'd' struck, 's' replaced, ' ' left.
+ * Returns  QF_OK; QF_E_LIMIT where a pattern ran into its limit; QF_E_NOMEM.
+ */
+enum qf_code qf_edit_plan(const struct qf_edit *edit, const struct qf_row *row, char *marks,
+			  struct qf_err *err);
 
 struct qf_change {
 	enum qf_change_kind kind;
 	const char *reason; /* QF_CHANGE_HOLD */
 	int64_t last_try;   /* QF_CHANGE_LAST_TRY */
+	const struct qf_edit *edit; /* QF_CHANGE_EDIT */
+	struct qf_slice control;    /* QF_CHANGE_RESTORE: what to put back */
+	const char *digest;         /* QF_CHANGE_RESTORE: SHA-256, in hex, of what it replaces */
 	const char *undoes; /* the journal entry it takes back, or NULL */
 };
 
@@ -1285,6 +1314,8 @@ struct qf_journal_entry {
 	const char *result;      /* NULL: interrupted, or under way */
 	const char *why;
 	const char *was_reason;
+	const char *was_control; /* of an edit: the control file before, base64 */
+	const char *new_digest;  /* and SHA-256 of the one after, in hex */
 	int64_t time, was_last_try;
 	size_t dir;              /* of the queue; SIZE_MAX where it is none of its directories */
 	enum qf_undo undo;

@@ -82,6 +82,8 @@ qf_work_begin(struct qf_work *work)
 				   .msg = work->msg,
 				   .was_reason = env->quarantine,
 				   .was_last_try = env->last_try,
+				   .was_control = work->was_control,
+				   .new_digest = work->new_digest,
 				   .now = work->txn->options.now};
 	enum qf_code code;
 
@@ -165,6 +167,10 @@ carry_out(struct qf_work *work)
 		return qf_txn_purge(work);
 	case QF_CHANGE_LAST_TRY:
 		return qf_txn_last_try(work);
+	case QF_CHANGE_EDIT:
+		return qf_txn_edit(work);
+	case QF_CHANGE_RESTORE:
+		return qf_txn_put_back(work);
 	}
 	return qf_work_end(work, QF_RESULT_FAILED, "no such change");
 }

@@ -3,6 +3,7 @@
  *
  * txn.c       the frame: places, entries, the journal around each change
  * txn_held.c  hold, release, due: control files rewritten
+ * txn_edit.c  edit, and what takes it back
  * txn_trash.c remove, purge; what an interrupted removal left; expiry of the trash
  */
 #ifndef QF_LIBQF_TXN_H
@@ -42,6 +43,9 @@ struct qf_work {
 	char id[QF_NAME_MAX - 2];
 	const struct qf_change *change;
 	struct qf_outcome *outcome;
+	/* For the journal, of an edit: the control file before, and SHA-256 in hex of the one after. */
+	struct qf_slice was_control;
+	const char *new_digest;
 	struct qf_err err;
 };
 
@@ -62,8 +66,20 @@ bool qf_txn_due(struct qf_work *work);
 bool qf_txn_last_try(struct qf_work *work);
 bool qf_txn_remove(struct qf_work *work);
 bool qf_txn_purge(struct qf_work *work);
+bool qf_txn_edit(struct qf_work *work);
+bool qf_txn_put_back(struct qf_work *work);
 /* Back from the trash; work has neither a name nor a lock yet. */
 bool qf_txn_restore(struct qf_work *work, const char *entry);
+
+/* Put a new version in place of the control file, which is locked: owner and mode as before, synced,
+   locked before it has the name. From then on the lock is on it. */
+bool qf_work_replace(struct qf_work *work, const char *name, const struct qf_buf *bytes);
+/* Whole enough to be rewritten: what sendmail does not read to its end is not ours to guess. */
+bool qf_work_is_sound(struct qf_work *work);
+
+/* Is there a control file of this id with the other prefix ("hf")? Then something is wrong that a
+   change makes worse. */
+bool qf_work_is_alone(struct qf_work *work, const char *prefix);
 
 /* Result into the journal, lock given up. */
 void qf_work_finish(struct qf_work *work);

@@ -105,9 +105,8 @@ sync_queue(struct qf_work *work)
 			   work->dir->path, strerror(errno));
 }
 
-/* Put the new version in place of the control file; from then on the lock is on it. */
-static bool
-replace(struct qf_work *work, const char *name, const struct qf_buf *bytes)
+bool
+qf_work_replace(struct qf_work *work, const char *name, const struct qf_buf *bytes)
 {
 	struct qf_io *io = work->txn->io;
 	enum qf_code code;
@@ -151,9 +150,8 @@ other_name(const struct qf_work *work, const char *prefix, char name[QF_NAME_MAX
 	snprintf(name, QF_NAME_MAX, "%s%s", prefix, work->id);
 }
 
-/* Is there another control file of this id? Then something is wrong that a change makes worse. */
-static bool
-is_alone(struct qf_work *work, const char *prefix)
+bool
+qf_work_is_alone(struct qf_work *work, const char *prefix)
 {
 	char name[QF_NAME_MAX];
 	struct stat st;
@@ -165,9 +163,8 @@ is_alone(struct qf_work *work, const char *prefix)
 	return true;
 }
 
-/* Whole enough to be rewritten: what sendmail does not read to its end is not ours to guess. */
-static bool
-is_sound(struct qf_work *work)
+bool
+qf_work_is_sound(struct qf_work *work)
 {
 	enum qf_fate fate = qf_msg_fate(work->msg);
 
@@ -187,11 +184,11 @@ qf_txn_hold(struct qf_work *work)
 		return qf_work_end(work, QF_RESULT_SKIPPED, "held already");
 	if (qf_msg_state(work->msg) == QF_STATE_LOST)
 		return qf_work_end(work, QF_RESULT_SKIPPED, "lost (Qf): no queue run takes it");
-	if (!is_sound(work) || !is_alone(work, "hf") || !qf_work_begin(work))
+	if (!qf_work_is_sound(work) || !qf_work_is_alone(work, "hf") || !qf_work_begin(work))
 		return false;
 	other_name(work, "hf", held);
 	qf_rewrite_hold(work->msg, work->change->reason, &bytes);
-	ok = replace(work, work->name, &bytes) && change_kind(work, work->name, held);
+	ok = qf_work_replace(work, work->name, &bytes) && change_kind(work, work->name, held);
 	qf_buf_release(&bytes);
 	return ok;
 }
@@ -213,11 +210,11 @@ qf_txn_release(struct qf_work *work)
 
 	if (qf_msg_state(work->msg) != QF_STATE_HELD && !half)
 		return qf_work_end(work, QF_RESULT_SKIPPED, "not held");
-	if (!is_sound(work) || !is_alone(work, half ? "hf" : "qf") || !qf_work_begin(work))
+	if (!qf_work_is_sound(work) || !qf_work_is_alone(work, half ? "hf" : "qf") || !qf_work_begin(work))
 		return false;
 	other_name(work, "qf", queued);
 	qf_rewrite_release(work->msg, &bytes);
-	ok = (half || change_kind(work, work->name, queued)) && replace(work, queued, &bytes);
+	ok = (half || change_kind(work, work->name, queued)) && qf_work_replace(work, queued, &bytes);
 	qf_buf_release(&bytes);
 	return ok;
 }
@@ -233,13 +230,13 @@ qf_txn_due(struct qf_work *work)
 				   qf_state_name(qf_msg_state(work->msg)));
 	if (is_half_held(work))
 		return qf_work_end(work, QF_RESULT_SKIPPED, "held: no queue run takes it");
-	if (!is_sound(work))
+	if (!qf_work_is_sound(work))
 		return false;
 	if (qf_msg_envelope(work->msg)->last_try == QF_TIME_NONE ||
 	    !qf_rewrite_last_try(work->msg, 0, &bytes))
 		qf_work_end(work, QF_RESULT_SKIPPED, "never tried: it is due already");
 	else if (qf_work_begin(work))
-		ok = replace(work, work->name, &bytes);
+		ok = qf_work_replace(work, work->name, &bytes);
 	qf_buf_release(&bytes);
 	return ok;
 }
@@ -255,8 +252,8 @@ qf_txn_last_try(struct qf_work *work)
 	    qf_msg_envelope(work->msg)->last_try != QF_TIME_NONE ||
 	    !qf_rewrite_last_try(work->msg, work->change->last_try, &bytes))
 		qf_work_end(work, QF_RESULT_SKIPPED, "it has been tried or changed since");
-	else if (is_sound(work) && qf_work_begin(work))
-		ok = replace(work, work->name, &bytes);
+	else if (qf_work_is_sound(work) && qf_work_begin(work))
+		ok = qf_work_replace(work, work->name, &bytes);
 	qf_buf_release(&bytes);
 	return ok;
 }

@@ -1,6 +1,8 @@
 /*
  * txn_undo - changes taken back: each by the change that is its opposite, under the same rules.
  */
+#include <nettle/base64.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "err.h"
@@ -71,6 +73,33 @@ restore(struct qf_txn *txn, const struct qf_journal_entry *entry, struct qf_outc
 	qf_work_finish(&work);
 }
 
+/* The control file of before an edit, if nobody has written the message since. */
+static void
+put_back(struct qf_txn *txn, const struct qf_journal_entry *entry, struct qf_outcome *outcome)
+{
+	struct qf_change change = {.kind = QF_CHANGE_RESTORE,
+				   .undoes = entry->entry,
+				   .digest = entry->new_digest ? entry->new_digest : ""};
+	size_t n = strlen(entry->was_control), got;
+	uint8_t *bytes = malloc(BASE64_DECODE_LENGTH(n) + 1);
+	struct base64_decode_ctx ctx;
+
+	base64_decode_init(&ctx);
+	if (!bytes) {
+		outcome->result = QF_RESULT_FAILED;
+		snprintf(outcome->why, sizeof(outcome->why), "out of memory");
+	} else if (!base64_decode_update(&ctx, &got, bytes, n, entry->was_control) ||
+		   !base64_decode_final(&ctx)) {
+		outcome->result = QF_RESULT_SKIPPED;
+		snprintf(outcome->why, sizeof(outcome->why),
+			 "the journal does not hold the control file as it was");
+	} else {
+		change.control = (struct qf_slice){(const char *)bytes, got};
+		apply_opposite(txn, entry, entry->file, &change, outcome);
+	}
+	free(bytes);
+}
+
 void
 qf_txn_undo(struct qf_txn *txn, const struct qf_journal_entry *entry, struct qf_outcome *outcome)
 {
@@ -83,8 +112,12 @@ qf_txn_undo(struct qf_txn *txn, const struct qf_journal_entry *entry, struct qf_
 			 entry->undo_why ? entry->undo_why : "taken back already");
 		return;
 	}
-	if (strcmp(entry->command, "rm") == 0) {
+	/* An edit that struck the last recipient removed the message. */
+	if (strcmp(entry->command, "rm") == 0 ||
+	    (strcmp(entry->command, "edit") == 0 && !entry->was_control)) {
 		restore(txn, entry, outcome);
+	} else if (strcmp(entry->command, "edit") == 0) {
+		put_back(txn, entry, outcome);
 	} else if (strcmp(entry->command, "hold") == 0) {
 		change.kind = QF_CHANGE_RELEASE;
 		apply_opposite(txn, entry, "hf", &change, outcome);

@@ -1,5 +1,5 @@
 /*
- * act - hold, release, rm, due: one change of every message selected.
+ * act - one change of every message selected; hold, release, rm, due.
  *
  * Several messages are worked on at once, each under its own lock, so that a file system that
  * takes its time takes it for many; never more than the library allows (QF_TAKEN_MAX of take.h).
@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "act.h"
 #include "changes.h"
 #include "commands.h"
 #include "out.h"
@@ -64,6 +65,7 @@ struct act {
 	struct selection selection;
 	struct qf_txn *txn;
 	struct qf_change change;
+	act_plan *plan;
 	int64_t give_up;       /* monotonic seconds */
 	atomic_size_t next;
 	pthread_mutex_t mutex; /* of what follows and of output */
@@ -96,6 +98,8 @@ change_found(void *ctx, struct qf_msg *msg)
 	turn->expired = row.outlook.expired;
 	if (changes_given()->dry_run) {
 		*turn->outcome = (struct qf_outcome){.result = QF_RESULT_PLANNED};
+		if (act->plan)
+			act->plan(&act->change, &row, turn->outcome);
 		return false;
 	}
 	for (;;) {
@@ -197,11 +201,11 @@ status_of_act(const struct act *act)
 									    : status;
 }
 
-static int
-run(const char *command, enum qf_change_kind kind, char **operands, size_t n)
+int
+act_run(const char *command, const struct qf_change *change, act_plan *plan, char **operands,
+	size_t n)
 {
-	struct act act = {.tally = {.command = command},
-			  .change = {.kind = kind, .reason = given.reason}};
+	struct act act = {.tally = {.command = command}, .change = *change, .plan = plan};
 	struct qf_txn_options options;
 	struct qf_err err;
 	int status = source_open(&act.source);
@@ -215,7 +219,7 @@ run(const char *command, enum qf_change_kind kind, char **operands, size_t n)
 	if (changes_given()->wait > 0)
 		act.give_up = monotonic() + changes_given()->wait + 1;
 	/* What is destroyed has no way back, and the journal is to say so. */
-	options = changes_txn_options(kind == QF_CHANGE_PURGE ? "purge" : command, &act.source);
+	options = changes_txn_options(change->kind == QF_CHANGE_PURGE ? "purge" : command, &act.source);
 	if (!status && !changes_given()->dry_run && act.selection.n &&
 	    qf_txn_new(act.source.queue, &options, &act.txn, &err))
 		status = say_failure(&err);
@@ -229,6 +233,14 @@ run(const char *command, enum qf_change_kind kind, char **operands, size_t n)
 	source_close(&act.source);
 	pthread_mutex_destroy(&act.mutex);
 	return out_finish(status);
+}
+
+static int
+run(const char *command, enum qf_change_kind kind, char **operands, size_t n)
+{
+	const struct qf_change change = {.kind = kind, .reason = given.reason};
+
+	return act_run(command, &change, NULL, operands, n);
 }
 
 int

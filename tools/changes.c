@@ -101,8 +101,11 @@ tally_add(struct tally *tally, const char *id, const char *queue,
 		put_json(tally, id, queue, outcome);
 	} else if (good) {
 		qf_escape_terminal(&line, (struct qf_slice){id, strlen(id)}, term_utf8());
-		qf_buf_addf(&line, " %s%s%s\n", qf_result_name(outcome->result),
-			    outcome->why[0] ? ": " : "", outcome->why);
+		qf_buf_addf(&line, " %s%s", qf_result_name(outcome->result),
+			    outcome->why[0] ? ": " : "");
+		qf_escape_terminal(&line, (struct qf_slice){outcome->why, strlen(outcome->why)},
+				   term_utf8());
+		qf_buf_addc(&line, '\n');
 		out_add_buf(&line);
 	}
 	if (!good)

@@ -31,5 +31,7 @@ const struct command commands[] = {
 	 salvage_description, salvage_options, true, salvage_run},
 	{"doctor", "[lock-test]", "is this queue, mount and configuration fit to be shared",
 	 doctor_description, doctor_options, false, doctor_run},
+	{"edit", "SELECTION", "strike or replace recipients, change the sender", edit_description,
+	 edit_options, true, edit_run},
 	{.name = NULL},
 };

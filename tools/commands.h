@@ -65,5 +65,8 @@ int salvage_run(char **operands, size_t n);
 extern const char doctor_description[];
 extern const struct opt doctor_options[];
 int doctor_run(char **operands, size_t n);
+extern const char edit_description[];
+extern const struct opt edit_options[];
+int edit_run(char **operands, size_t n);
 
 #endif

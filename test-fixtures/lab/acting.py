@@ -28,6 +28,8 @@ CONTROL = ("V8\nT%d\nK%d\nN3\nP120443\nI8/1/99\nFw8\n$_[127.0.0.1]\n${daemon_fla
            "RPFD:<eve@dst.example>\nH?P?Return-Path: <\x81g>\nH??Subject: caf\xe9 \xff\xfe\n"
            "H??X-Long: folded\n\tonce\n.\n" % (NOW - 3600, NOW - 60)).encode("latin-1")
 HELD = CONTROL.replace(b"\nFw8\n", b"\nq" + REASON.encode() + b"\nFw8\n")
+EDITED = CONTROL.replace(b"MDeferred: 421 later\nrRFC822; bob@dst.example\nRPFD:<bob@dst.example>\n",
+                         b"").replace(b"S<ann@src.example>", b"S<root@src.example>")
 DUE = CONTROL.replace(b"\nK%d\n" % (NOW - 60), b"\nK0\n")
 # Where the tests are root's, files are somebody else's, to see that they stay so.
 OWNER = (1, 1) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
@@ -38,6 +40,8 @@ COMMANDS = {
     "hold": (["hold", "--reason=" + REASON], ("qf", CONTROL), ("hf", HELD)),
     "release": (["release"], ("hf", HELD), ("qf", CONTROL)),
     "due": (["due"], ("qf", CONTROL), ("qf", DUE)),
+    "edit": (["edit", "--drop-rcpt=rcpt:bob", "--set-sender=<root@src.example>"], ("qf", CONTROL),
+             ("qf", EDITED)),
     "rm": (["rm"], ("qf", CONTROL), None),
     "rm --purge": (["rm", "--purge"], ("qf", CONTROL), None),
 }
