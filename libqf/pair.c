@@ -141,11 +141,12 @@ grow_table(struct qf_pairs *pairs)
 	pairs->table = table;
 	pairs->table_cap = more;
 	for (size_t i = 0; i < cap; i++) {
-		const struct qf_pair_file *file = qf_pair_at(pairs, old[i].head);
+		const struct qf_pair_file *file;
 		uint64_t hash;
 
 		if (old[i].head == QF_PAIR_NONE)
 			continue;
+		file = qf_pair_at(pairs, old[i].head);
 		hash = hash_of(file->name + 2, (size_t)file->n - 2);
 		*slot_of(pairs, file->name + 2, (size_t)file->n - 2, hash) = old[i];
 	}
@@ -316,7 +317,7 @@ qf_pair_new(struct qf_queue *queue, const struct qf_pair_options *options,
 		pairs->places = calloc(4 * ndirs + 1, sizeof(*pairs->places));
 		pairs->homes = calloc(ndirs + 1, sizeof(*pairs->homes));
 		/* For as many as can be counted; what is not used is no memory. */
-		pairs->blocks_cap = QF_PAIR_NONE / QF_PAIR_BLOCK;
+		pairs->blocks_cap = QF_PAIR_NONE / QF_PAIR_BLOCK + 1;
 		pairs->blocks = calloc(pairs->blocks_cap, sizeof(*pairs->blocks));
 	}
 	if (!pairs || !pairs->places || !pairs->homes || !pairs->blocks) {

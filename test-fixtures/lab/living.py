@@ -283,10 +283,15 @@ def live(tap, count, seconds, seed, delay=0.02, by=("daemon", "daemon"), changer
             thread.start()
         for thread in threads:
             thread.join()
+        # The daemons begin nothing new, and their children end what they have begun. With SIGTERM
+        # they would not: sendmail, alone on its queue, then delivered a message a second time in 3
+        # of 12 rounds (observed).
         for daemon in daemons:
-            daemon.stop()
-        # Their children end what they have begun.
-        laboratory.wait_until(lambda: not [p for d in daemons for p in d.processes()], timeout=300)
+            daemon.signal(signal.SIGSTOP)
+        laboratory.wait_until(lambda: not [p for d in daemons for p in d.processes() if p != d.pid],
+                              timeout=300)
+        for daemon in daemons:
+            daemon.kill()
         statuses = lockers.stop()
         got, told = lockers.told()
         under_way = sum(added(sink.copies(), got).values())
