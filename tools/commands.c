@@ -33,5 +33,7 @@ const struct command commands[] = {
 	 doctor_description, doctor_options, false, doctor_run},
 	{"edit", "SELECTION", "strike or replace recipients, change the sender", edit_description,
 	 edit_options, true, edit_run},
+	{"metrics", "", "figures of a queue for Prometheus or CloudWatch", metrics_description,
+	 metrics_options, false, metrics_run},
 	{.name = NULL},
 };

@@ -69,4 +69,8 @@ extern const char edit_description[];
 extern const struct opt edit_options[];
 int edit_run(char **operands, size_t n);
 
+extern const char metrics_description[];
+extern const struct opt metrics_options[];
+int metrics_run(char **operands, size_t n);
+
 #endif

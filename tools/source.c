@@ -302,6 +302,17 @@ source_open_queue(struct source *source, const char *const *paths, size_t n)
 	return STATUS_OK;
 }
 
+const char *
+source_name(void)
+{
+	const char *environment = getenv("QF_QUEUE");
+
+	return given.queues.n && !given.queues.defaults ? given.queues.values[0]
+	       : environment && *environment		? environment
+	       : given.queues.n				? given.queues.values[0]
+							: "/var/spool/mqueue";
+}
+
 void
 source_refresh(struct source *source)
 {

@@ -51,6 +51,8 @@ struct qf_queue *source_open_again(const struct source *source);
 /* What was given, as arguments for another qf that is to see the same: texts that stay. False when
    memory is out. */
 bool source_arguments(struct opt_list *arguments);
+/* What to call the queue where it could not be opened: the first that was named, or the default. */
+const char *source_name(void);
 /* The instant of --now; QF_TIME_NONE. */
 int64_t source_given_now(void);
 /* Take the clock again, unless --now gave it (for --watch). */

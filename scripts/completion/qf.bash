@@ -9,7 +9,7 @@ _qf()
 	if [[ $cur == = ]]; then cur=; fi
 	if [[ $prev == = ]]; then prev=${COMP_WORDS[COMP_CWORD-2]}; fi
 	if ((COMP_CWORD == 1)); then
-		words="ls show shape hold release rm due undo journal wait audit orphans tui salvage doctor edit help --help --version"
+		words="ls show shape hold release rm due undo journal wait audit orphans tui salvage doctor edit metrics help --help --version"
 	else
 		case $command:$prev in
 		ls:--format) words="table mailq mailq-verbose json csv ids ids0" ;;
@@ -352,6 +352,25 @@ _qf()
 		edit:--jobs) return ;;
 		edit:--max-ops) return ;;
 		edit:--color) words="auto always never" ;;
+		metrics:--format) words="prometheus emf" ;;
+		metrics:--output)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
+		metrics:--top) return ;;
+		metrics:--every) return ;;
+		metrics:--queue|metrics:-Q)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
+		metrics:--config|metrics:-C)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
+		metrics:--queue-return) return ;;
+		metrics:--queue-warn) return ;;
+		metrics:--min-queue-age) return ;;
+		metrics:--now) return ;;
+		metrics:--jobs) return ;;
+		metrics:--max-ops) return ;;
+		metrics:--color) words="auto always never" ;;
 		ls:*) words="--format= --sort= --limit= --columns= --by= --watch= --explain --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
 		show:*) words="--format= --part= --body-limit= --no-body --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
 		shape:*) words="--format= --by= --senders --parents --min-subdomains= --buckets= --bucket-time= --linear --width= --top= --batch= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
@@ -368,6 +387,7 @@ _qf()
 		salvage:*) words="--from= --to= --plan= --save= --manifest= --expired= --copy --hold --due --limit= --rate= --lease= --retarget --progress= --format= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
 		doctor:*) words="--format= --owner= --mode= --stop-grace= --run-interval= --sendmail= --probe --fix= --yes --peer --timeout= --warn= --crit= --every= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
 		edit:*) words="--drop-rcpt= --rcpt= --set-rcpt= --set-sender= --refresh --yes --dry-run --note= --wait= --journal= --no-journal --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
+		metrics:*) words="--format= --output= --top= --no-orphans --every= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
 		esac
 	fi
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
