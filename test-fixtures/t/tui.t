@@ -336,8 +336,9 @@ def settings(top):
         f.write("[tui]\nread-only = yes\nkey = down=e\nkey = last=Z F12\n")
     with terminal.Terminal(queue, 80, 24, env={"QF_CONF": conf}) as t:
         t.wait("read-only")
+        t.wait("6AQAAE100004")
         t.keys("e", "Enter")
-        tap.ok("bob1@b.example" in t.wait("bob"), "qf.conf: another key")
+        tap.ok("<ann1@src.example>" in t.wait("<ann"), "qf.conf: another key")
         t.keys("q", "?")
         tap.ok(" e " in t.wait("one line down"), "? shows the keys as they are")
         t.keys("q")
