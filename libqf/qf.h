@@ -213,7 +213,7 @@ const char *qf_fate_name(enum qf_fate fate);
  */
 #define QF_FINDINGS(X) \
 	X(EMPTY, "empty", REMOVED, "control file of 0 bytes", \
-	  "save its data file before the next queue run: qf orphans --fix=guard") \
+	  "save its data file before the next queue run: a hard link outside the queue keeps it") \
 	X(NO_TERMINATOR, "no-terminator", SKIPPED, "no end line: never tried, never returned", \
 	  "see qf orphans --deep") \
 	X(DATA_AFTER_END, "data-after-end", LOST, "lines after the end line", "") \
@@ -230,10 +230,10 @@ const char *qf_fate_name(enum qf_fate fate);
 	X(UNSAFE_OWNER, "unsafe-owner", IGNORED, \
 	  "not owned by root: deliveries to programs and files are refused", "qf doctor --fix=perms") \
 	X(NO_SENDER, "no-sender", ABORTS, "no sender line: the queue runner aborts on it", \
-	  "qf orphans --fix=guard") \
+	  "rename it to Qf before the next queue run, and repair it: see qf orphans --deep") \
 	X(NO_RECIPIENT, "no-recipient", REMOVED, "no recipient is left", "") \
 	X(NO_DATA, "no-data", EMPTY_MESSAGE, "no data file: goes out without its body", \
-	  "qf orphans --fix=guard") \
+	  "qf hold it before the next queue run, and look for its body: see qf orphans") \
 	X(NO_CREATION_TIME, "no-creation-time", IGNORED, "no creation time", "") \
 	X(EARLY_QUARANTINE, "early-quarantine", SKIPPED, \
 	  "quarantine line before T and P: no queue run takes it", "") \

@@ -110,7 +110,7 @@ static const struct check {
 	{"cf-auth", doctor_cf_auth,
 	 "take the weak words out of AuthMechanisms; add p to AuthOptions"},
 	{"stop-grace", doctor_stop_grace,
-	 "shorten the time-outs of delivery, or lengthen the grace; see docs/runbooks"},
+	 "shorten the time-outs of delivery, or lengthen the grace"},
 	{"capabilities", doctor_capabilities, "give the container what is named, and no more"},
 	{"no-new-privileges", doctor_no_new_privileges, "run the container with no-new-privileges"},
 	{"seccomp", doctor_seccomp, "run the container with the default seccomp profile"},
@@ -119,7 +119,7 @@ static const struct check {
 	{"tmpfs", doctor_tmpfs, "mount it with noexec,nosuid,nodev"},
 	{"opendkim-trusted-hosts", doctor_opendkim, "list single hosts in TrustedHosts"},
 	{"dovecot-plaintext", doctor_dovecot, "set disable_plaintext_auth=yes"},
-	{"sandbox", doctor_sandbox, "a kernel with Landlock and seccomp; see qf --help"},
+	{"sandbox", doctor_sandbox, "run a kernel with Landlock and seccomp"},
 	{"abilities", doctor_abilities, "run qf as root, or as the owner of the queue"},
 };
 #define NCHECKS (sizeof(checks) / sizeof(*checks))

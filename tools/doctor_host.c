@@ -283,7 +283,7 @@ doctor_dovecot(struct doctor *doctor)
 		doctor_good(doctor, last == 0 ? "off" : "off (default)");
 }
 
-/* ------------------------------------------------------------------ the toolkit itself */
+/* ------------------------------------------------------------------ confinement, rights */
 
 void
 doctor_sandbox(struct doctor *doctor)
@@ -299,8 +299,8 @@ doctor_sandbox(struct doctor *doctor)
 	if (abi > 0 && seccomp)
 		doctor_ok(doctor, value, "Landlock version %ld", abi);
 	else
-		doctor_warn(doctor, value, "a kernel or container without them: qf cannot confine "
-			    "itself as far as it could");
+		doctor_warn(doctor, value, "a program cannot confine itself as far as it could on "
+			    "other kernels");
 }
 
 void
