@@ -413,7 +413,7 @@ copy(const char *text)
 	return text ? strdup(text) : NULL;
 }
 
-/* More of them than anybody looks through; the newest are kept. */
+/* More of them than anybody looks through; what comes behind them is not shown. */
 #define ENTRIES_MOST 200000
 
 static bool
