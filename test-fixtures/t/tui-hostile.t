@@ -112,6 +112,7 @@ def bytes_sent(top):
 
 def start_job(p, count):
     p.wait("%d messages, oldest" % count)
+    p.settle(2) # the count may be there a moment before the rows
     p.send(b"*")
     p.wait("%d marked" % count)
     p.send(b"Hfor a look\r")
