@@ -1243,7 +1243,12 @@ struct qf_edit {
 	bool refresh;                /* created now: a new return deadline */
 };
 
-/* False where an address could not be a line of a control file: empty, or with control bytes. */
+/*
+ * May this be written as a recipient or sender? One address, with or without <>, at most 255 bytes,
+ * that sendmail reads back as it stands; also the null sender <>. False for what it would drop,
+ * split, run or take for another one: commas, comments, lone quotes, control bytes, bytes of 0x80
+ * to 0x9f, a | or / in front.
+ */
 bool qf_edit_address_ok(const char *address);
 
 /*

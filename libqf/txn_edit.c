@@ -22,16 +22,70 @@
 
 enum { STRUCK = 'd', REPLACED = 's', LEFT = ' ' };
 
+/* What sendmail reads back; it refuses longer ones. */
+#define ADDRESS_MAX 255
+
+/*
+ * Seen with sendmail 8.17: as an R line an address of more than 255 bytes, one with a byte of 0x80
+ * to 0x9f (half of some UTF-8 letters) and one that is a comment alone are dropped without a word,
+ * and the recipient with them; of several with commas the last one gets it; what begins with | goes
+ * to the program mailer where a C line is in force. As a sender they become MAILER-DAEMON.
+ */
+static bool
+byte_ok(unsigned char c)
+{
+	return c >= ' ' && c != 0x7f && !(c >= 0x80 && c <= 0x9f) && c != 0xff;
+}
+
+/* Behind the quoted string that begins here; NULL where it does not end, or is empty. */
+static const char *
+behind_quoted(const char *c, const char *end)
+{
+	const char *start = ++c;
+
+	for (; c < end && *c != '"'; c++)
+		if (*c == '\\' && ++c == end)
+			return NULL;
+	return c < end && c > start ? c + 1 : NULL;
+}
+
 bool
 qf_edit_address_ok(const char *address)
 {
-	if (!*address)
+	size_t n = strlen(address);
+	const char *c = address, *end = address + n, *at = NULL, *first;
+	bool literal = false;
+
+	if (strcmp(address, "<>") == 0)
+		return true;
+	if (n > ADDRESS_MAX)
 		return false;
-	for (const unsigned char *c = (const unsigned char *)address; *c; c++)
-		if (*c < ' ' || *c == 0x7f)
+	if (n > 2 && *c == '<' && end[-1] == '>') {
+		c++;
+		end--;
+	}
+	/* A program, a file, a list of addresses: aliases alone may say so. Quotes do not hide it. */
+	first = *c == '"' ? c + 1 : c;
+	if (c == end || *first == '|' || *first == '/')
+		return false;
+	for (const char *b = c; b < end; b++)
+		if (!byte_ok((unsigned char)*b))
 			return false;
-	/* A blank at either end would not come back the same. */
-	return *address != ' ' && address[strlen(address) - 1] != ' ';
+	for (first = c; c && c < end;) {
+		if (*c == '"') {
+			c = at ? NULL : behind_quoted(c, end);
+			continue;
+		}
+		if (strchr(" ()<>,;\\", *c) || (*c == ':' && !literal))
+			return false;
+		if (*c == '@' && (at || c == first || c + 1 == end))
+			return false;
+		if (*c == '@')
+			at = c;
+		literal |= at && *c == '[';
+		c++;
+	}
+	return c != NULL;
 }
 
 static enum qf_code

@@ -99,7 +99,7 @@ change_found(void *ctx, struct qf_msg *msg)
 	if (changes_given()->dry_run) {
 		*turn->outcome = (struct qf_outcome){.result = QF_RESULT_PLANNED};
 		if (act->plan)
-			act->plan(&act->change, &row, turn->outcome);
+			act->plan(&act->change, &row, act->source.redactor, turn->outcome);
 		return false;
 	}
 	for (;;) {

@@ -6,9 +6,10 @@
 
 #include <libqf/qf.h>
 
-/* A dry run: what the change would do with this message, into outcome->why; or another result. */
+/* A dry run: what the change would do with this message, into outcome->why; or another result.
+   redactor is NULL without --redact. */
 typedef void act_plan(const struct qf_change *change, const struct qf_row *row,
-		      struct qf_outcome *outcome);
+		      const struct qf_redactor *redactor, struct qf_outcome *outcome);
 
 /*
  * act_run - select, ask where it has to be asked, change each, tell each, the tally at the end.

@@ -44,7 +44,8 @@ const struct opt edit_options[] = {
 
 /* What would be done, in words; the addresses, as many as there is room for. */
 static void
-plan(const struct qf_change *change, const struct qf_row *row, struct qf_outcome *outcome)
+plan(const struct qf_change *change, const struct qf_row *row, const struct qf_redactor *redactor,
+     struct qf_outcome *outcome)
 {
 	static const struct {
 		char mark;
@@ -53,6 +54,7 @@ plan(const struct qf_change *change, const struct qf_row *row, struct qf_outcome
 	const struct qf_envelope *env = qf_msg_envelope(row->msg);
 	char *marks = calloc(env->nrecipients ? env->nrecipients : 1, 1), *to = outcome->why;
 	size_t room = sizeof(outcome->why), struck = 0, touched = 0;
+	struct qf_buf shown = {0};
 	struct qf_err err;
 
 	if (!marks || qf_edit_plan(change->edit, row, marks, &err)) {
@@ -70,6 +72,11 @@ plan(const struct qf_change *change, const struct qf_row *row, struct qf_outcome
 
 			if (marks[i] != kinds[k].mark)
 				continue;
+			if (redactor) {
+				qf_buf_clear(&shown);
+				qf_redact_address(redactor, address, &shown);
+				address = (struct qf_slice){shown.p, shown.n};
+			}
 			n = snprintf(to, room, "%s%s %.*s", touched && between == kinds[k].text ? "; " : "",
 				     between, (int)(address.n < 200 ? address.n : 200), address.p);
 			n = n < 0 ? 0 : (size_t)n >= room ? (int)room - 1 : n;
@@ -87,6 +94,7 @@ plan(const struct qf_change *change, const struct qf_row *row, struct qf_outcome
 		outcome->result = QF_RESULT_SKIPPED;
 		snprintf(outcome->why, sizeof(outcome->why), "nothing in it is to be changed");
 	}
+	qf_buf_release(&shown);
 	free(marks);
 }
 

@@ -24,6 +24,15 @@ MANY = (b"V8\nT%d\nK%d\nN1\nP30000\nMDeferred: envelope\nFbs\nS<ann@src.example>
         b"RFDA:<three@a.example>\nC\nMDeferred: four\nRPFD:<four@c.example>\n"
         b"H??Subject: Rx\n\t:y\n.\n" % (NOW - 3600, NOW - 60))
 
+# sendmail would drop these without a word, give the message to another one, or run them.
+NO_ADDRESSES = ["x" * 244 + "@dst.example", os.fsdecode(b"n\x80w@d.example"), "n\u00dfw@d.example",
+                os.fsdecode(b"n\xffw@d.example"), "(hi)", "<a@d.example>,<b@d.example>", "a@d.example,",
+                "<a@d.example", "a@d.example>", '"a@d.example', '""@d.example', '"a\\', "a@d.example (", "a b@d.example",
+                "|/bin/true", '"|/bin/true"', "</etc/x>", "/etc/x", ":include:/etc/x", "list:;",
+                "@a.example:b@d.example", "a@b@d.example", "@", "a@", "@d.example", "< >", "\\a", " a@d.example"]
+ADDRESSES = ["new@dst.example", "<new@dst.example>", "<x%sx@dst.example>" % ("y" * 239), '<"a b, (c"@dst.example>',
+             "a+b=c/d!e%f@dst.example", "<a@[IPv6:::1]>", "n\u00e9w@dst.example"]
+
 
 def without(control, *pieces):
     for piece in pieces:
@@ -86,6 +95,10 @@ def rewriting(directory):
     tap.ok(got == MANY and record["result"] == "planned" and "one@a.example" in record["why"],
            "a dry run names them", record)
 
+    got, done = edited(queue, MANY, "--drop-rcpt=rcpt:one", "-n", "--redact")
+    tap.ok(done.returncode == 0 and b"@redacted" in done.stdout and b"a.example" not in done.stdout,
+           "names them hashed with --redact", done.stdout)
+
     # A queue run between: what was delivered then would be owed again.
     got, done = edited(queue, MANY, "--drop-rcpt=rcpt:one")
     entry = json.loads(done.stdout.splitlines()[0])["entry"]
@@ -106,10 +119,30 @@ def refused(directory):
                     ["--rcpt=rcpt:bob", "--set-rcpt="], ["--rcpt=rcpt:bob", "--set-rcpt=a\nRPFD:b"],
                     ["--set-sender=a\n.\n"], ["--set-sender="], ["--drop-rcpt="],
                     ["--drop-rcpt=rcpt:"], ["--drop-rcpt=size>1k"], ["--drop-rcpt=nonsense:x"],
-                    ["--rcpt=rcpt:bob", "--set-rcpt=<>"]):
+                    ["--rcpt=rcpt:bob", "--set-rcpt=<>"],
+                    *(["--rcpt=rcpt:bob", "--set-rcpt=" + bad] for bad in NO_ADDRESSES),
+                    *(["--set-sender=" + bad] for bad in NO_ADDRESSES)):
         done = act("edit", ID, *options, queue=queue)
         tap.ok(done.returncode == 64 and not done.stdout and done.stderr.startswith(b"qf: edit: ") and
                queue.files() == before, "refused: %r" % options, done.returncode, done.stderr)
+
+
+def taken():
+    """Addresses that are taken are those that sendmail delivers to or returns: each is told of."""
+    with laboratory.Lab() as lab, laboratory.Sink() as sink:
+        lab.relay_to(sink)
+        for address in ADDRESSES:
+            sink.answer("rcpt", "450 4.2.0 later")
+            lab.inject(["eve@dst.example"], "Subject: x\n\nhello\n")
+            lab.run_queue()
+            sink.clear()
+            before = len(sink.messages)
+            done = harness.qf("edit", "ALL", "--yes", "--rcpt=rcpt:eve", "--set-rcpt=" + address, "-C", "none",
+                              "-Q", lab.queue, env={"QF_CONF": "/dev/null", "QF_STATE": ""})
+            lab.run_queue()
+            got = [(message["sender"] != "", message["recipients"]) for message in sink.messages[before:]]
+            tap.ok(done.returncode == 0 and len(got) == 1 and len(got[0][1]) == 1 and got[0][0],
+                   "taken and delivered, to one: %r" % address, done.stderr, got)
 
 
 def with_sendmail():
@@ -138,6 +171,7 @@ with acting.fast_folder() as folder:
     refused(folder)
     try:
         with_sendmail()
+        taken()
     except laboratory.Missing as reason:
         tap.skip("with the real sendmail", reason)
 tap.done()
