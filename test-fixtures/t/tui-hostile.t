@@ -77,6 +77,8 @@ def no_terminfo(top):
         for term in ("xterm-256color", "screen"):
             with screen.Pty(["-Q", queue, "-R"], env={"TERM": term, "TERMINFO": "/nowhere"}) as p:
                 p.wait("3 messages")
+                p.wait("6AQAAA100000")
+                p.settle(1)
                 p.send(b"j\r")
                 p.wait("Last answer")
                 p.send(b"qq")

@@ -60,7 +60,8 @@ def views(top):
     queue = make_queue(top + "/views", 30)
     before = harness.snapshot(queue)
     with terminal.Terminal(queue, 100, 24, ["-R"]) as t:
-        shown = t.wait("30 messages, oldest 1d6h")
+        t.wait("30 messages, oldest 1d6h")
+        shown = t.wait("6AQAAF100005")
         tap.ok("read-only" in shown.splitlines()[0], "the status line: how many, how old, read-only", shown)
         ids = [line[3:15] for line in shown.splitlines()[3:9]]
         tap.ok(all(("qf" + i in os.listdir(queue)) or ("hf" + i in os.listdir(queue)) for i in ids),
@@ -161,7 +162,8 @@ def actions():
     try:
         daemon = lab.daemon()
         with terminal.Terminal(lab.queue, 100, 30, config=lab.cf) as t:
-            shown = t.wait("6 messages")
+            t.wait("6 messages")
+            shown = t.wait("owned")
             tap.ok("\\x1b[2J" in shown and "owned" in shown,
                    "M12: what the remote server said is shown, and does nothing", shown)
             tap.ok(t.tmux("display", "-p", "#{pane_title}").strip() != "owned", "nor is the title set")
@@ -287,7 +289,8 @@ def terminals(top):
                       ("TERM=vt100", {"TERM": "vt100"}),
                       ("LANG=C", {"LANG": "C", "LC_ALL": "C", "TERM": "xterm-256color"})]:
         with terminal.Terminal(queue, 80, 24, ["-R"], env=env) as t:
-            shown = t.wait("5 messages")
+            t.wait("5 messages")
+            shown = t.wait("6AQAAE100004")
             t.keys("j", "Down", "Enter")
             message = t.wait("<ann2@src.example>")
             tap.ok(shown.count("6AQAA") == 5, name, shown, message)
