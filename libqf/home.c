@@ -20,8 +20,14 @@ adopt(struct qf_io *io, int parent, int fd, const char *name, struct qf_err *err
 	if (qf_io_fstat(io, parent, &above) != 0 || qf_io_fstat(io, fd, &st) != 0)
 		return qf_err_sys(err, errno, name, "cannot stat");
 	if ((st.st_uid != above.st_uid || st.st_gid != above.st_gid) &&
-	    qf_io_fchown(io, fd, above.st_uid, above.st_gid) != 0)
-		return qf_err_sys(err, errno, name, "cannot give it to the owner of the queue");
+	    qf_io_fchown(io, fd, above.st_uid, above.st_gid) != 0) {
+		enum qf_code code = qf_err_sys(err, errno, name,
+					       "cannot give it to the owner of the queue");
+
+		qf_err_hint(err, "uid %u, gid %u: that needs CAP_CHOWN, or to be that user",
+			    (unsigned)above.st_uid, (unsigned)above.st_gid);
+		return code;
+	}
 	return QF_OK;
 }
 
@@ -68,6 +74,8 @@ qf_home_folder(struct qf_io *io, int parent, const char *name, bool create, int 
 		code = adopt(io, parent, *fd, name, err);
 		if (!code && qf_io_fsync(io, parent) != 0)
 			code = qf_err_sys(err, errno, name, "cannot sync the folder above");
+		if (code == QF_E_DENIED)
+			qf_io_unlink(io, parent, name, AT_REMOVEDIR);
 	}
 	if (!code && qf_io_fstat(io, *fd, &st) != 0)
 		code = qf_err_sys(err, errno, name, "cannot stat");

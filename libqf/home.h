@@ -27,4 +27,9 @@ enum qf_code qf_home_folder(struct qf_io *io, int parent, const char *name, bool
 enum qf_code qf_home_new_folder(struct qf_io *io, int parent, const char *name, int *fd,
 				struct qf_err *err);
 
+/* The folder for what qf orphans rescues, and the file in each of its folders that says what is known;
+   it is locked as long as somebody is at the folder. */
+#define QF_HOME_LOST_FOUND "lost+found"
+#define QF_HOME_NOTE "note.json"
+
 #endif

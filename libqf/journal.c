@@ -38,6 +38,22 @@ end_torn_line(struct qf_io *io, int fd)
 	return last == '\n' ? 0 : qf_io_write(io, fd, "\n", 1);
 }
 
+/* A file that was just made belongs to whom the folder does: the queue's owner has to be able to go on
+   with what root began. 0, or -1 and errno. */
+static int
+adopt(struct qf_io *io, int folder, int fd)
+{
+	struct stat above, st;
+
+	if (qf_io_fstat(io, folder, &above) != 0 || qf_io_fstat(io, fd, &st) != 0)
+		return -1;
+	if (st.st_size > 0 || geteuid() != 0 ||
+	    (st.st_uid == above.st_uid && st.st_gid == above.st_gid))
+		return 0;
+	/* Without CAP_CHOWN it stays root's. */
+	return qf_io_fchown(io, fd, above.st_uid, above.st_gid) == 0 || errno == EPERM ? 0 : -1;
+}
+
 enum qf_code
 qf_journal_open(struct qf_io *io, int folder, const struct qf_actor *actor,
 		struct qf_journal **out, struct qf_err *err)
@@ -53,7 +69,7 @@ qf_journal_open(struct qf_io *io, int folder, const struct qf_actor *actor,
 	snprintf(name, sizeof(name), "%s.jsonl", actor->host);
 	journal->fd = qf_io_create(io, folder, name,
 				   O_RDWR | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (journal->fd < 0 || end_torn_line(io, journal->fd) != 0 ||
+	if (journal->fd < 0 || adopt(io, folder, journal->fd) != 0 || end_torn_line(io, journal->fd) != 0 ||
 	    qf_io_fsync(io, folder) != 0) {
 		failure = errno;
 		if (journal->fd >= 0)
@@ -142,7 +158,7 @@ open_line(struct qf_json *json, const char *entry, const char *step, int64_t now
 enum qf_code
 qf_journal_begin(struct qf_journal *journal, const struct qf_intent *intent, struct qf_err *err)
 {
-	const struct qf_files *files = qf_msg_files(intent->msg);
+	const struct qf_files *files = intent->files;
 	const struct qf_actor *actor = journal->actor;
 	struct qf_buf line = {0};
 	struct qf_json json = {.out = &line};
@@ -153,7 +169,7 @@ qf_journal_begin(struct qf_journal *journal, const struct qf_intent *intent, str
 	qf_json_key(&json, "host");
 	qf_json_string(&json, actor->host);
 	qf_json_key(&json, "command");
-	qf_json_string(&json, actor->command);
+	qf_json_string(&json, intent->command ? intent->command : actor->command);
 	qf_json_key(&json, "queue");
 	qf_json_text(&json, files->queue);
 	qf_json_key(&json, "id");
@@ -168,6 +184,24 @@ qf_journal_begin(struct qf_journal *journal, const struct qf_intent *intent, str
 	qf_json_text(&json, intent->was_reason);
 	qf_json_key(&json, "was_last_try");
 	qf_json_time(&json, intent->was_last_try);
+	if (intent->harm) {
+		qf_json_key(&json, "harm");
+		qf_json_string(&json, intent->harm);
+	}
+	if (intent->became) {
+		qf_json_key(&json, "became");
+		qf_json_string(&json, intent->became);
+	}
+	if (intent->trash) {
+		qf_json_key(&json, "trash");
+		qf_json_string(&json, intent->trash);
+	}
+	if (intent->was_perms) {
+		qf_json_key(&json, "was_perms");
+		qf_json_string(&json, intent->was_perms);
+		qf_json_key(&json, "new_perms");
+		qf_json_string(&json, intent->new_perms);
+	}
 	if (intent->was_control.p) {
 		struct qf_buf base64 = {0};
 
@@ -178,6 +212,25 @@ qf_journal_begin(struct qf_journal *journal, const struct qf_intent *intent, str
 		qf_buf_release(&base64);
 		qf_json_key(&json, "new_digest");
 		qf_json_string(&json, intent->new_digest);
+	}
+	if (intent->gone.p) {
+		struct qf_slice rest = intent->gone;
+
+		qf_json_key(&json, "gone");
+		qf_json_open(&json, '[');
+		while (rest.n > 0) {
+			const char *end = memchr(rest.p, '\n', rest.n);
+			size_t n = end ? (size_t)(end - rest.p) : rest.n;
+
+			qf_json_text(&json, (struct qf_slice){rest.p, n});
+			n += end != NULL;
+			rest = (struct qf_slice){rest.p + n, rest.n - n};
+		}
+		qf_json_close(&json, ']');
+		if (intent->added) {
+			qf_json_key(&json, "added");
+			qf_json_string(&json, intent->added);
+		}
 	}
 	qf_json_close(&json, '}');
 	return add(journal, &line, err);

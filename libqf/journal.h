@@ -20,11 +20,18 @@ struct qf_actor {
 struct qf_intent {
 	const char *entry;
 	const char *undoes;          /* the entry that this change takes back, or NULL */
-	const struct qf_msg *msg;
+	const char *command;         /* NULL: that of the actor */
+	const char *harm;            /* that taking it back would do, or NULL */
+	const char *became;          /* the name that the control file gets; NULL: keeps its own */
+	const struct qf_files *files; /* queue, id and name of what is changed */
 	struct qf_slice was_reason;  /* for undo: quarantine reason before, or absent */
 	int64_t was_last_try;        /* for undo: QF_TIME_NONE for never */
 	struct qf_slice was_control; /* for undo of an edit: the whole file before, or absent */
 	const char *new_digest;      /* and SHA-256 in hex of the one after, or NULL */
+	struct qf_slice gone;        /* of an edit: recipients struck or replaced, a line each; or absent */
+	const char *added;           /* and who stands in the place of those replaced, or NULL */
+	const char *trash;           /* for undo of a removal: where, if elsewhere; or NULL */
+	const char *was_perms, *new_perms; /* "UID:GID MODE", or NULL */
 	int64_t now;
 };
 

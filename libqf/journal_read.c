@@ -49,6 +49,26 @@ text(const json_t *object, const char *key)
 	return json_string_value(json_object_get(object, key));
 }
 
+static const char *
+gone_of(const json_t *object, struct qf_buf *out)
+{
+	const json_t *list = json_object_get(object, "gone");
+
+	if (!json_is_array(list))
+		return NULL;
+	qf_buf_clear(out);
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *address = json_string_value(json_array_get(list, i));
+
+		if (!address)
+			continue;
+		qf_buf_adds(out, address);
+		qf_buf_addc(out, '\n');
+	}
+	qf_buf_addc(out, '\0');
+	return out->failed ? NULL : out->p;
+}
+
 static void
 take_line(struct lines *lines, json_t *json)
 {
@@ -197,7 +217,8 @@ dir_of(struct qf_queue *queue, const char *path)
 static void
 judge(struct qf_journal_entry *entry, const struct line *line)
 {
-	static const char *const undoable[] = {"rm", "hold", "release", "due", "edit"};
+	static const char *const undoable[] = {"rm",    "hold",   "release", "due",
+						 "edit", "clean", "rescue", "recover"};
 	bool known = false;
 
 	for (size_t i = 0; i < sizeof(undoable) / sizeof(*undoable); i++)
@@ -205,9 +226,15 @@ judge(struct qf_journal_entry *entry, const struct line *line)
 	entry->undo = QF_UNDO_IMPOSSIBLE;
 	if (line->undone)
 		entry->undo = QF_UNDO_DONE;
+	else if (entry->harm)
+		entry->undo_why = entry->harm;
 	else if (!known || !entry->id)
 		entry->undo_why = "there is no way back from it";
-	else if (!entry->result || strcmp(entry->result, "done"))
+	else if (!entry->result && entry->trash)
+		entry->undo_why = "it was interrupted: the message may have been delivered, "
+				  "whatever the trash has";
+	/* One that was interrupted may have been completed by the change after it. */
+	else if (entry->result && strcmp(entry->result, "done"))
 		entry->undo_why = "it was not done";
 	else
 		entry->undo = QF_UNDO_POSSIBLE;
@@ -231,6 +258,7 @@ qf_journal_read(struct qf_queue *queue, const char *folder,
 {
 	struct qf_io *io = qf_queue_io(queue);
 	struct lines lines = {0};
+	struct qf_buf gone = {0};
 	enum qf_code code = QF_OK;
 	bool more = true;
 	int fd;
@@ -269,17 +297,24 @@ qf_journal_read(struct qf_queue *queue, const char *folder,
 			.was_reason = text(line->json, "was_reason"),
 			.was_control = text(line->json, "was_control"),
 			.new_digest = text(line->json, "new_digest"),
+			.added = text(line->json, "added"),
+			.trash = text(line->json, "trash"),
+			.harm = text(line->json, "harm"),
+			.became = text(line->json, "became"),
 			.time = time_of(line->json, "time"),
 			.was_last_try = time_of(line->json, "was_last_try"),
 			.dir = dir_of(queue, text(line->json, "queue")),
 		};
 
+		entry.gone = gone_of(line->json, &gone);
 		judge(&entry, line);
 		if (!code && more)
 			more = take(ctx, &entry);
 		json_decref(line->json);
 		json_decref(line->end);
 	}
+	lines.nomem |= gone.failed;
+	qf_buf_release(&gone);
 	free(lines.line);
 	if (strange)
 		*strange = lines.strange;

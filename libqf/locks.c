@@ -1,8 +1,12 @@
 /*
  * locks - is a control file in delivery now, found without taking a lock.
  *
- * BUGS: what /proc/locks said is up to REFRESH_NS old. A lock taken and released in between is
- * not seen; the same is true of any answer by the time it is printed.
+ * Reading /proc/locks is dear: Linux lets all processors come to rest first (some 10 ms, measured),
+ * and whoever takes a lock meanwhile waits. So it is read only now and then, by one thread while the
+ * others go on with what was read before.
+ *
+ * BUGS: what /proc/locks said is up to REFRESH_NS old, and the time of a reading more. A lock taken
+ * and released in between is not seen; the same is true of any answer by the time it is printed.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -14,7 +18,7 @@
 
 #include "locks.h"
 
-#define REFRESH_NS 20000000u
+#define REFRESH_NS 250000000u
 /* Inode of the initial pid namespace (Linux: PROC_PID_INIT_INO, fixed). */
 #define INITIAL_PID_NAMESPACE "pid:[4026531836]"
 
@@ -23,11 +27,17 @@ struct held {
 	uint64_t inode;
 };
 
-struct qf_locks {
-	pthread_rwlock_t lock;
-	struct held *held;            /* sorted */
+/* What one reading of /proc/locks said. */
+struct listing {
+	struct held *held; /* sorted */
 	size_t nheld, cap;
 	bool readable;
+};
+
+struct qf_locks {
+	pthread_mutex_t reading;      /* held by who reads /proc/locks */
+	pthread_rwlock_t lock;        /* over the listing */
+	struct listing listing;
 	atomic_uint_fast64_t read_at; /* ns; 0: never */
 };
 
@@ -37,7 +47,8 @@ qf_locks_free(struct qf_locks *locks)
 	if (!locks)
 		return;
 	pthread_rwlock_destroy(&locks->lock);
-	free(locks->held);
+	pthread_mutex_destroy(&locks->reading);
+	free(locks->listing.held);
 	free(locks);
 }
 
@@ -77,51 +88,74 @@ parse_line(const char *line, struct lock_line *lock)
 }
 
 static void
-take_line(struct qf_locks *locks, const char *line)
+take_line(struct listing *listing, const char *line)
 {
 	struct lock_line lock;
 
 	if (!parse_line(line, &lock))
 		return;
-	if (locks->nheld == locks->cap) {
-		size_t cap = locks->cap ? locks->cap * 2 : 64;
-		struct held *more = realloc(locks->held, cap * sizeof(*more));
+	if (listing->nheld == listing->cap) {
+		size_t cap = listing->cap ? listing->cap * 2 : 64;
+		struct held *more = realloc(listing->held, cap * sizeof(*more));
 
 		if (!more) {
-			locks->readable = false;
+			listing->readable = false;
 			return;
 		}
-		locks->held = more;
-		locks->cap = cap;
+		listing->held = more;
+		listing->cap = cap;
 	}
-	locks->held[locks->nheld++] = lock.file;
+	listing->held[listing->nheld++] = lock.file;
 }
 
-/* Read /proc/locks again where what we have is old; by one thread, while the others wait. */
-static void
-refresh(struct qf_locks *locks)
+static struct listing
+read_listing(void)
 {
-	FILE *proc;
+	FILE *proc = fopen("/proc/locks", "re");
+	struct listing listing = {.readable = proc != NULL};
 	char *line = NULL;
 	size_t size = 0;
 
-	pthread_rwlock_wrlock(&locks->lock);
-	if (locks->read_at && qf_clock_ns() - locks->read_at < REFRESH_NS)
-		goto out;
-	locks->nheld = 0;
-	proc = fopen("/proc/locks", "re");
-	locks->readable = proc != NULL;
 	if (proc) {
 		while (getline(&line, &size, proc) > 0)
-			take_line(locks, line);
+			take_line(&listing, line);
 		free(line);
 		fclose(proc);
 	}
-	if (locks->nheld)
-		qsort(locks->held, locks->nheld, sizeof(*locks->held), compare_held);
-	locks->read_at = qf_clock_ns();
-out:
-	pthread_rwlock_unlock(&locks->lock);
+	if (listing.nheld)
+		qsort(listing.held, listing.nheld, sizeof(*listing.held), compare_held);
+	return listing;
+}
+
+static bool
+is_old(const struct qf_locks *locks)
+{
+	return !locks->read_at || qf_clock_ns() - locks->read_at >= REFRESH_NS;
+}
+
+/* Read /proc/locks again where what we have is old. While another thread does, what there is will
+   do; the first reading has to be waited for. */
+static void
+refresh(struct qf_locks *locks)
+{
+	struct held *old;
+	struct listing listing;
+
+	if (pthread_mutex_trylock(&locks->reading) != 0) {
+		if (locks->read_at)
+			return;
+		pthread_mutex_lock(&locks->reading);
+	}
+	if (is_old(locks)) {
+		listing = read_listing();
+		pthread_rwlock_wrlock(&locks->lock);
+		old = locks->listing.held;
+		locks->listing = listing;
+		locks->read_at = qf_clock_ns();
+		pthread_rwlock_unlock(&locks->lock);
+		free(old);
+	}
+	pthread_mutex_unlock(&locks->reading);
 }
 
 struct qf_locks *
@@ -131,9 +165,16 @@ qf_locks_new(void)
 
 	if (!locks)
 		return NULL;
+	pthread_mutex_init(&locks->reading, NULL);
 	pthread_rwlock_init(&locks->lock, NULL);
-	refresh(locks);
 	return locks;
+}
+
+void
+qf_locks_look(struct qf_locks *locks)
+{
+	if (is_old(locks))
+		refresh(locks);
 }
 
 /* Does /proc/locks have it; *readable false where there is no /proc/locks. */
@@ -142,12 +183,11 @@ is_listed(struct qf_locks *locks, const struct held *file, bool *readable)
 {
 	bool found;
 
-	if (!locks->read_at || qf_clock_ns() - locks->read_at >= REFRESH_NS)
-		refresh(locks);
+	qf_locks_look(locks);
 	pthread_rwlock_rdlock(&locks->lock);
-	*readable = locks->readable;
-	found = locks->nheld && bsearch(file, locks->held, locks->nheld, sizeof(*file),
-					compare_held);
+	*readable = locks->listing.readable;
+	found = locks->listing.nheld && bsearch(file, locks->listing.held, locks->listing.nheld,
+						sizeof(*file), compare_held);
 	pthread_rwlock_unlock(&locks->lock);
 	return found;
 }

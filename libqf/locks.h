@@ -25,6 +25,10 @@ enum qf_lock_sight {
 	                    namespace; a question a file less */
 };
 
+/* Read what /proc/locks says, unless it was read just now: for who has time before the first question
+   is asked, which waits for it. */
+void qf_locks_look(struct qf_locks *locks);
+
 /*
  * qf_locks_ask - does someone hold an exclusive lock on the file.
  * fd      open for reading.

@@ -101,8 +101,12 @@ qf_cause_type(enum qf_cause cause)
 	X(TF_ASIDE, true, DEBRIS, CLEAN, "replaced by the control file written after it") \
 	X(XF_LEFT, true, DEBRIS, CLEAN, "the attempt that wrote it is over") \
 	X(QF_LOST, f->refused, PARTIAL, RESCUE, "sendmail would refuse it again") \
+	X(QF_LOST, f->apart, PARTIAL, RESCUE, \
+	  "its body lies in another directory than the one it names") \
+	X(QF_LOST, f->placeholder, PARTIAL, RESCUE, "its own body is lost, or lies elsewhere") \
 	X(QF_LOST, true, RECOVERABLE, RECOVER, "it parses, and its body is there") \
-	X(CLAIM, true, RECOVERABLE, 0, "qf salvage resume finishes it") \
+	X(CLAIM, true, RECOVERABLE, 0, \
+	  "qf salvage resume finishes it; that of an export, export --commit or --abort") \
 	X(LEFTOVER, true, DEBRIS, CLEAN, "the next change of this queue finishes it") \
 	X(NOT_REGULAR, true, UNKNOWN, 0, "qf does not open it") \
 	X(FOREIGN, true, UNKNOWN, 0, "sendmail does not look at it")

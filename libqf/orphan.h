@@ -19,6 +19,7 @@
 #include <pthread.h>
 
 #include "arena.h"
+#include "fate.h"
 #include "pair.h"
 #include "qf.h"
 
@@ -37,6 +38,8 @@ struct qf_orphan_facts {
 	const char *unseen;       /* why the other half may be where nobody looked, or NULL */
 	bool cut_in_headers;      /* sender and recipients are complete */
 	bool refused;             /* does not parse: sendmail would not take it */
+	bool apart;               /* its body lies in another directory than the one it names */
+	bool placeholder;         /* its body is the one that sendmail makes for a missing one */
 	bool complete, newer;     /* of a tf */
 	bool different;           /* two control files of one id are two messages */
 	bool stray;               /* lies where sendmail does not look for it */
@@ -120,28 +123,6 @@ enum qf_code qf_orphan_home(struct qf_orphans *orphans, struct qf_err *err);
 
 /* orphan_log.c: read the logs. */
 enum qf_code qf_orphan_log(struct qf_orphans *orphans, struct qf_err *err);
-
-/* What a log says of one id; everything lives in the arena of the result. */
-struct qf_logged {
-	bool accepted;            /* there is a from= line */
-	struct qf_slice sender;
-	int64_t nrcpts;           /* -1: not said */
-	struct qf_logged_rcpt {
-		struct qf_slice address;
-		bool closed;      /* delivered, returned, discarded: nothing is owed any more */
-		int64_t time;
-	} *rcpts;
-	size_t nrcpt, rcpts_cap;
-	bool ended;               /* done, discarded, or never accepted */
-	bool expired;             /* all that were left were returned */
-	bool branched;            /* recipients went to other ids, or came from aliases */
-	struct qf_evidence *evidence;
-	size_t nevidence, evidence_cap;
-};
-/* Is nobody owed anything: by the log alone, or (msg not NULL) of the recipients of a message. */
-bool qf_logged_is_finished(const struct qf_logged *fate, const struct qf_msg *msg);
-/* Are sender and all recipients known, and is one still owed? */
-bool qf_logged_has_envelope(const struct qf_logged *fate);
 
 /* orphan_seen.c: troubles and unseen. */
 enum qf_code qf_orphan_seen(struct qf_orphans *orphans, struct qf_err *err);

@@ -409,7 +409,8 @@ qf_orphans_find(struct qf_queue *queue, const struct qf_orphans_options *options
 		return qf_err_nomem(err);
 	orphans->queue = queue;
 	orphans->options = *options;
-	qf_queue_io(queue)->max_ops = options->max_ops;
+	if (options->max_ops)
+		qf_queue_io(queue)->max_ops = options->max_ops;
 	pthread_mutex_init(&orphans->mutex, NULL);
 	code = qf_pair_new(queue, &pair_options, options->ignored ? take_foreign : NULL, orphans,
 			   &orphans->pairs, err);

@@ -106,8 +106,8 @@ tell(struct home *home, const char *name, const char *id, const struct stat *st,
 	return QF_OK;
 }
 
-/* The control files in a folder: each is a claim, or the one of a removal tells whether somebody is
-   at it. */
+/* The control files in a folder: each is a claim, or the one of a removal, or the note of a rescue, tells
+   whether somebody is at it. */
 static enum qf_code
 look_into(struct home *home, const char *folder, const struct stat *st)
 {
@@ -134,10 +134,16 @@ look_into(struct home *home, const char *folder, const struct stat *st)
 	while (!code && (entry = qf_list_next(&list))) {
 		size_t n = strlen(entry->name);
 
+		if (strcmp(entry->name, QF_HOME_NOTE) == 0 &&
+		    qf_io_stat(io, fd, entry->name, &file, AT_SYMLINK_NOFOLLOW) == 0)
+			locked = ask_lock(home, fd, entry->name, &file);
 		if (n >= QF_NAME_MAX || !qf_kind_is_control(qf_name_kind(entry->name, n)) ||
 		    qf_io_stat(io, fd, entry->name, &file, AT_SYMLINK_NOFOLLOW) != 0)
 			continue;
 		memcpy(id, entry->name + 2, n - 1);
+		/* What a rescue has not moved yet is found for itself. */
+		if (strcmp(home->folder, QF_HOME_LOST_FOUND) == 0)
+			continue;
 		locked = ask_lock(home, fd, entry->name, &file);
 		code = add_busy_id(home->orphans, id, home->err);
 		if (code || !claims)
@@ -173,7 +179,7 @@ take(struct home *home, const char *name)
 	enum qf_code code = QF_OK;
 	struct stat st;
 
-	if (strcmp(home->folder, "trash") == 0 &&
+	if (strcmp(home->folder, "stage") && strcmp(home->folder, "claims") &&
 	    (n < sizeof(PART) || strcmp(name + n - strlen(PART), PART) != 0))
 		return QF_OK;
 	if (qf_io_stat(io, home->fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
@@ -215,7 +221,8 @@ qf_orphan_home(struct qf_orphans *orphans, struct qf_err *err)
 		enum qf_cause cause;
 	} folders[] = {{"claims", QF_CAUSE_CLAIM},
 		       {"stage", QF_CAUSE_LEFTOVER},
-		       {"trash", QF_CAUSE_LEFTOVER}};
+		       {"trash", QF_CAUSE_LEFTOVER},
+		       {QF_HOME_LOST_FOUND, QF_CAUSE_LEFTOVER}};
 	enum qf_code code = QF_OK;
 	int top;
 

@@ -56,7 +56,9 @@ static enum qf_code
 compare_with_config(struct qf_orphans *orphans, struct qf_err *err)
 {
 	const struct qf_queue_options options = {.cf = orphans->options.cf,
-						 .policy = qf_queue_policy(orphans->queue)};
+						 .policy = qf_queue_policy(orphans->queue),
+						 .max_ops = orphans->options.max_ops,
+						 .within = orphans->queue};
 	struct qf_queue *all = NULL;
 	enum qf_code code = QF_OK;
 	bool common = false;

@@ -42,19 +42,6 @@ is_cut_in_headers(const struct qf_msg *msg)
 }
 
 static bool
-are_different(const struct qf_msg *a, const struct qf_msg *b)
-{
-	const struct qf_envelope *x, *y;
-
-	if (!a || !b)
-		return true;
-	x = qf_msg_envelope(a);
-	y = qf_msg_envelope(b);
-	return x->created != y->created || x->sender.n != y->sender.n ||
-	       (x->sender.n && memcmp(x->sender.p, y->sender.p, x->sender.n) != 0);
-}
-
-static bool
 is_restored(const struct qf_set *set, const struct qf_member *body)
 {
 	const char *path = qf_queue_dir(set->orphans->queue,
@@ -148,7 +135,7 @@ cause_of(struct qf_set *set, struct qf_member *control, struct qf_member *body)
 
 	if (control->st.st_size == 0)
 		return QF_CAUSE_QF_EMPTY;
-	if (is_copy(set, body))
+	if (control->file->kind != QF_KIND_LOST && is_copy(set, body))
 		return QF_CAUSE_QF_NAME;
 	if (!body) {
 		msg = qf_set_read(set, control);
@@ -178,7 +165,8 @@ cause_of(struct qf_set *set, struct qf_member *control, struct qf_member *body)
 
 /* Why the body of a control file may lie where nobody looked. */
 static void
-look_for_body(struct qf_set *set, struct qf_tell *tell, struct qf_member *control)
+look_for_body(struct qf_set *set, struct qf_tell *tell, struct qf_member *control,
+	      const struct qf_member *body)
 {
 	const struct qf_msg *msg = qf_set_read(set, control);
 	size_t dir = set->pairs->places[control->file->place].dir;
@@ -192,6 +180,8 @@ look_for_body(struct qf_set *set, struct qf_tell *tell, struct qf_member *contro
 		else
 			dir = named;
 	}
+	tell->facts.apart = body && !tell->facts.stray &&
+			    body->file->place != set->pairs->homes[dir].part[QF_PART_DATA];
 	missing = tell->facts.body ? NULL : qf_orphan_missing(set->orphans, dir, QF_PART_DATA);
 	if (missing)
 		tell->facts.unseen = missing;
@@ -223,9 +213,10 @@ tell_control(struct qf_set *set, struct qf_member *control, struct qf_member *bo
 	tell->facts.body = body;
 	msg = qf_set_read(set, control);
 	tell->facts.refused = !msg || !is_sound(msg);
+	tell->facts.placeholder = msg && body && qf_pair_is_placeholder(msg, body->st.st_size);
 	tell->facts.cut_in_headers = msg && is_cut_in_headers(msg);
 	if (cause != QF_CAUSE_QF_EMPTY)
-		look_for_body(set, tell, control);
+		look_for_body(set, tell, control, body);
 	finish(set, tell);
 }
 
@@ -270,7 +261,7 @@ tell_several(struct qf_set *set)
 		if (!second)
 			second = member;
 		apart |= member->file->place != first->file->place;
-		different |= are_different(qf_set_read(set, first), qf_set_read(set, member));
+		different |= !qf_msg_is_same(qf_set_read(set, first), qf_set_read(set, member));
 	}
 	begin(set, tell, apart ? QF_CAUSE_QF_TWICE : QF_CAUSE_QF_AND_HF);
 	tell->facts.different = different;
@@ -382,7 +373,7 @@ tell_staged(struct qf_set *set, struct qf_member *staged)
 		tell->facts.locked = staged->locked;
 		tell->facts.newer = is_newer(&staged->st, &control->st) &&
 				    (control->st.st_size == 0 ||
-				     !are_different(msg, qf_set_read(set, control)));
+				     qf_msg_is_same(msg, qf_set_read(set, control)));
 		tell->other = control;
 	} else {
 		tell->facts.locked = qf_set_either(set->locked, staged->locked);

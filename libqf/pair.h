@@ -133,4 +133,7 @@ void qf_pair_look_more(struct qf_pair_looker *looker);
 /* All are; the rest is done, and counted in pairs->unreadable. Frees. drop: it is not wanted. */
 enum qf_code qf_pair_look_end(struct qf_pair_looker *looker, bool drop, struct qf_err *err);
 
+/* Is its body the one byte that sendmail writes where it cannot open the data file? */
+bool qf_pair_is_placeholder(const struct qf_msg *msg, int64_t data_size);
+
 #endif

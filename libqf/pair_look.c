@@ -133,13 +133,13 @@ mark_failure(struct qf_pair_looker *look, struct qf_pair_file *file)
 
 /* Its own data file is a byte that sendmail put there. It says so for as long as no other status
    is written over it. */
-static bool
-is_placeholder(const struct qf_msg *msg)
+bool
+qf_pair_is_placeholder(const struct qf_msg *msg, int64_t data_size)
 {
 	struct qf_slice status = qf_msg_envelope(msg)->status;
 	size_t n = strlen(CANNOT_OPEN);
 
-	return qf_msg_files(msg)->data_size == 1 && status.n >= n &&
+	return data_size == 1 && status.n >= n &&
 	       memcmp(status.p, CANNOT_OPEN, n) == 0;
 }
 
@@ -193,7 +193,7 @@ read_it(struct qf_pair_looker *look, struct qf_io *io, struct qf_pair_file *file
 			atomic_fetch_add(&look->unreadable, 1);
 		if (qf_msg_files(msg)->data_size == -1)
 			file->marks |= QF_PAIR_ELSEWHERE;
-		if (is_placeholder(msg))
+		if (qf_pair_is_placeholder(msg, qf_msg_files(msg)->data_size))
 			file->marks |= QF_PAIR_PLACEHOLDER;
 	}
 	qf_msg_free(msg);

@@ -3,13 +3,21 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "crew.h"
 #include "err.h"
 #include "layout.h"
 #include "list.h"
 
 #define OTHERS_WRITE (S_IWGRP | S_IWOTH)
+/* Files asked for at once, and how many of them by one thread in a go. */
+#define CHUNK 4096
+#define GO 64
+/* Questions in flight to a server: each costs a round trip and next to nothing else. */
+#define JOBS_NETWORK 32
 
 static const struct {
 	enum qf_fate fate;
@@ -20,6 +28,20 @@ static const struct {
 #undef X
 };
 
+/* A file, and what the file system says of it. */
+struct asked {
+	char name[NAME_MAX + 1];
+	struct stat st;
+	bool there;
+};
+
+struct chunk {
+	struct qf_io *io;
+	int fd;
+	size_t n;
+	struct asked files[CHUNK];
+};
+
 struct look {
 	struct qf_queue *queue;
 	const struct qf_perms *right;
@@ -27,6 +49,8 @@ struct look {
 	void *ctx;
 	uint64_t files;
 	bool stopped;
+	bool split;    /* control files in qf/: .qf/ lies above */
+	int home_from; /* the directory that names in .qf/ are told from */
 };
 
 static void
@@ -55,6 +79,7 @@ look_at_folder(struct look *look, struct qf_perms_finding *finding, const struct
 	mode_t mode = st->st_mode & 07777;
 
 	finding->name = "";
+	finding->is_folder = true;
 	set_stat(finding, st);
 	finding->right_uid = right->uid;
 	finding->right_gid = right->gid;
@@ -85,6 +110,7 @@ look_at_file(struct look *look, struct qf_perms_finding *finding, const char *na
 	mode_t mode = st->st_mode & 07777;
 
 	finding->name = name;
+	finding->is_folder = false;
 	set_stat(finding, st);
 	finding->right_uid = look->right->uid;
 	finding->right_mode = mode & allowed;
@@ -98,38 +124,169 @@ look_at_file(struct look *look, struct qf_perms_finding *finding, const char *na
 		tell(look, finding, QF_PERMS_FILE_READABLE);
 }
 
+static unsigned
+hands_for(const struct look *look, int fd)
+{
+	cpu_set_t set;
+
+	if (look->right->jobs)
+		return look->right->jobs;
+	if (qf_fs_of(fd) == QF_FS_NETWORK || qf_fs_of(fd) == QF_FS_FUSE)
+		return JOBS_NETWORK;
+	return sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
+}
+
+static void
+ask_some(void *ctx, size_t go)
+{
+	struct chunk *chunk = ctx;
+	struct qf_io io;
+
+	qf_io_share(&io, chunk->io);
+	for (size_t i = go * GO; i < chunk->n && i < (go + 1) * GO; i++) {
+		struct asked *file = &chunk->files[i];
+
+		/* One that has gone meanwhile is no finding, nor is a link: it has no mode. */
+		file->there = qf_io_stat(&io, chunk->fd, file->name, &file->st,
+					 AT_SYMLINK_NOFOLLOW) == 0 &&
+			      S_ISREG(file->st.st_mode);
+	}
+	qf_io_add(chunk->io, &io);
+}
+
+/* Ask for all of the chunk at once, then judge in the order of the directory. */
+static void
+look_at_chunk(struct look *look, struct qf_perms_finding *finding, struct qf_crew *crew,
+	      struct chunk *chunk)
+{
+	qf_crew_each(crew, (chunk->n + GO - 1) / GO, ask_some, chunk);
+	for (size_t i = 0; i < chunk->n && !look->stopped; i++) {
+		if (!chunk->files[i].there)
+			continue;
+		look->files++;
+		look_at_file(look, finding, chunk->files[i].name, &chunk->files[i].st);
+	}
+	chunk->n = 0;
+}
+
+/* The files of a directory, whose descriptor is ours alone. */
 static enum qf_code
-look_through(struct look *look, struct qf_perms_finding *finding, int fd, struct qf_err *err)
+look_at_files(struct look *look, struct qf_perms_finding *finding, int fd, struct qf_err *err)
+{
+	struct qf_io *io = qf_queue_io(look->queue);
+	const struct qf_sys_entry *entry;
+	struct chunk *chunk = malloc(sizeof(*chunk));
+	struct qf_crew *crew = qf_crew_new(hands_for(look, fd));
+	struct qf_list list;
+	int failure;
+
+	if (!chunk || !crew || !qf_list_begin(&list, io, fd)) {
+		free(chunk);
+		qf_crew_free(crew);
+		return qf_err_nomem(err);
+	}
+	chunk->io = io;
+	chunk->fd = fd;
+	chunk->n = 0;
+	while (!look->stopped && (entry = qf_list_next(&list))) {
+		size_t n = strlen(entry->name);
+
+		if (n > NAME_MAX || qf_name_kind(entry->name, n) == QF_KIND_OTHER)
+			continue;
+		memcpy(chunk->files[chunk->n++].name, entry->name, n + 1);
+		if (chunk->n == CHUNK)
+			look_at_chunk(look, finding, crew, chunk);
+	}
+	if (!look->stopped)
+		look_at_chunk(look, finding, crew, chunk);
+	failure = list.failure;
+	qf_list_end(&list);
+	qf_crew_free(crew);
+	free(chunk);
+	return failure ? qf_err_sys(err, failure, finding->folder, "cannot list") : QF_OK;
+}
+
+/* ------------------------------------------------------------------ .qf/ */
+
+/*
+ * A folder or file of .qf/: of another owner, or writable by others, the next change refuses it
+ * (home.c). The one that is to own the queue has to be able to go on with it.
+ */
+static bool
+look_at_ours(struct look *look, struct qf_perms_finding *finding, const char *name, bool folder)
+{
+	struct stat st;
+	mode_t mode;
+
+	if (qf_io_stat(qf_queue_io(look->queue), look->home_from, name, &st,
+		       AT_SYMLINK_NOFOLLOW) != 0 ||
+	    !(folder ? S_ISDIR(st.st_mode) : S_ISREG(st.st_mode)))
+		return false;
+	mode = st.st_mode & 07777;
+	finding->name = name;
+	finding->is_folder = folder;
+	set_stat(finding, &st);
+	finding->right_uid = look->right->uid;
+	finding->right_mode = mode & ~(mode_t)OTHERS_WRITE;
+	if (st.st_uid != look->right->uid)
+		tell(look, finding, folder ? QF_PERMS_DIR_OWNER : QF_PERMS_FILE_OWNER);
+	if (mode & OTHERS_WRITE)
+		tell(look, finding, folder ? QF_PERMS_DIR_WRITABLE : QF_PERMS_FILE_WRITABLE);
+	finding->is_folder = false;
+	return true;
+}
+
+static void
+look_into_ours(struct look *look, struct qf_perms_finding *finding, const char *above, int depth)
 {
 	struct qf_io *io = qf_queue_io(look->queue);
 	const struct qf_sys_entry *entry;
 	struct qf_list list;
+	int fd = qf_io_open(io, look->home_from, above,
+			    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	/* What may not be read has been told as that of another owner. */
+	if (fd < 0)
+		return;
+	if (!qf_list_begin(&list, io, fd)) {
+		qf_io_close(io, fd);
+		return;
+	}
+	while (!look->stopped && (entry = qf_list_next(&list))) {
+		char name[PATH_MAX];
+
+		snprintf(name, sizeof(name), "%s/%s", above, entry->name);
+		/* Folders, and files in those: journals and jobs. In the trash lie folders again,
+		   with messages as they were. */
+		if (depth == 1)
+			look_at_ours(look, finding, name, false);
+		else if (look_at_ours(look, finding, name, true))
+			look_into_ours(look, finding, name, 1);
+	}
+	qf_list_end(&list);
+	qf_io_close(io, fd);
+}
+
+static enum qf_code
+look_through(struct look *look, struct qf_perms_finding *finding, int fd, struct qf_err *err)
+{
+	struct qf_io *io = qf_queue_io(look->queue);
+	const char *ours = look->split ? "../.qf" : ".qf";
+	enum qf_code code;
 	struct stat st;
 
 	if (qf_io_fstat(io, fd, &st) != 0)
 		return qf_err_sys(err, errno, finding->folder, "cannot stat");
 	look_at_folder(look, finding, &st);
+	look->home_from = fd;
+	if (finding->part == QF_PART_CONTROL && look_at_ours(look, finding, ours, true))
+		look_into_ours(look, finding, ours, 0);
 	fd = qf_io_open(io, fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return qf_err_sys(err, errno, finding->folder, "cannot open");
-	if (!qf_list_begin(&list, io, fd)) {
-		qf_io_close(io, fd);
-		return qf_err_nomem(err);
-	}
-	while (!look->stopped && (entry = qf_list_next(&list))) {
-		if (qf_name_kind(entry->name, strlen(entry->name)) == QF_KIND_OTHER)
-			continue;
-		/* One that has gone meanwhile is no finding, nor is a link: it has no mode. */
-		if (qf_io_stat(io, fd, entry->name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
-		    !S_ISREG(st.st_mode))
-			continue;
-		look->files++;
-		look_at_file(look, finding, entry->name, &st);
-	}
-	errno = list.failure;
-	qf_list_end(&list);
+	code = look_at_files(look, finding, fd, err);
 	qf_io_close(io, fd);
-	return errno ? qf_err_sys(err, errno, finding->folder, "cannot list") : QF_OK;
+	return code;
 }
 
 static int
@@ -160,6 +317,7 @@ qf_perms_check(struct qf_queue *queue, size_t dir, const struct qf_perms *right,
 	enum qf_code code = QF_OK;
 	char path[PATH_MAX];
 
+	look.split = d->split_qf;
 	if (d->trouble) {
 		if (err)
 			*err = d->err;
@@ -198,7 +356,7 @@ qf_perms_fix(struct qf_queue *queue, const struct qf_perms_finding *finding, str
 		code = qf_err_sys(err, errno, told, "cannot stat");
 	else if (st.st_uid != finding->uid || st.st_gid != finding->gid ||
 		 (st.st_mode & 07777) != finding->mode || st.st_nlink != finding->links ||
-		 !(*finding->name ? S_ISREG(st.st_mode) : S_ISDIR(st.st_mode)))
+		 !(finding->is_folder ? S_ISDIR(st.st_mode) : S_ISREG(st.st_mode)))
 		code = qf_err_set(err, QF_E_CHANGED, told, "not what it was a moment ago");
 	else if (S_ISREG(st.st_mode) && st.st_nlink > 1 && finding->right_uid != st.st_uid)
 		code = qf_err_set(err, QF_E_DENIED, told,

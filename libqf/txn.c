@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "buf.h"
@@ -59,8 +60,8 @@ qf_work_fail(struct qf_work *work, enum qf_code code)
 }
 
 /* TIME-HOST-PID-N: sorts by time, and no two are the same. */
-static void
-name_entry(struct qf_txn *txn, char entry[QF_ENTRY_MAX])
+void
+qf_txn_name_entry(struct qf_txn *txn, char entry[QF_ENTRY_MAX])
 {
 	char time[QF_TIME_TEXT], *to = time;
 
@@ -79,15 +80,24 @@ qf_work_begin(struct qf_work *work)
 	const struct qf_envelope *env = qf_msg_envelope(work->msg);
 	struct qf_intent intent = {.entry = work->outcome->entry,
 				   .undoes = work->change->undoes,
-				   .msg = work->msg,
+				   .command = work->command,
+				   .harm = work->harm,
+				   .became = work->became,
+				   .trash = work->change->kind == QF_CHANGE_REMOVE &&
+							    !work->change->undoes
+						    ? work->txn->options.trash
+						    : NULL,
+				   .files = qf_msg_files(work->msg),
 				   .was_reason = env->quarantine,
 				   .was_last_try = env->last_try,
 				   .was_control = work->was_control,
 				   .new_digest = work->new_digest,
+				   .gone = work->gone,
+				   .added = work->added,
 				   .now = work->txn->options.now};
 	enum qf_code code;
 
-	name_entry(work->txn, work->outcome->entry);
+	qf_txn_name_entry(work->txn, work->outcome->entry);
 	if (!work->place->journal)
 		return true;
 	code = qf_journal_begin(work->place->journal, &intent, &work->err);
@@ -151,6 +161,18 @@ qf_work_finish(struct qf_work *work)
 	work->msg = NULL;
 }
 
+/* What was decided of a message holds for what was read then. */
+static bool
+is_as_read(struct qf_work *work, const struct qf_msg *msg)
+{
+	struct qf_slice now = qf_msg_bytes(work->msg), then = qf_msg_bytes(msg);
+
+	if (!work->change->as_read || (now.n == then.n && memcmp(now.p, then.p, now.n) == 0))
+		return true;
+	return qf_work_end(work, QF_RESULT_CHANGED, "%s: changed since it was looked at",
+			   work->name);
+}
+
 static bool
 carry_out(struct qf_work *work)
 {
@@ -162,7 +184,7 @@ carry_out(struct qf_work *work)
 	case QF_CHANGE_DUE:
 		return qf_txn_due(work);
 	case QF_CHANGE_REMOVE:
-		return qf_txn_remove(work);
+		return work->txn->away >= 0 ? qf_txn_remove_away(work) : qf_txn_remove(work);
 	case QF_CHANGE_PURGE:
 		return qf_txn_purge(work);
 	case QF_CHANGE_LAST_TRY:
@@ -171,37 +193,48 @@ carry_out(struct qf_work *work)
 		return qf_txn_edit(work);
 	case QF_CHANGE_RESTORE:
 		return qf_txn_put_back(work);
+	case QF_CHANGE_DELIVER:
+	case QF_CHANGE_BOUNCE:
+		break; /* qf_drive_begin() */
+	case QF_CHANGE_FIX:
+		break; /* qf_txn_fix() */
+	case QF_CHANGE_HAND:
+		break; /* qf_hand_begin() */
 	}
 	return qf_work_end(work, QF_RESULT_FAILED, "no such change");
+}
+
+bool
+qf_work_start(struct qf_work *work, struct qf_txn *txn, const struct qf_msg *msg,
+	      const struct qf_change *change, struct qf_outcome *outcome)
+{
+	const struct qf_files *files = qf_msg_files(msg);
+	enum qf_code code;
+
+	*work = (struct qf_work){.txn = txn,
+				 .command = change->command,
+				 .place = &txn->places[files->dir],
+				 .dir = qf_queue_dir(txn->queue, files->dir),
+				 .taken = {.fd = -1},
+				 .change = change,
+				 .outcome = outcome};
+	*outcome = (struct qf_outcome){.result = QF_RESULT_DONE};
+	if (!work->place->ready || files->name.n >= QF_NAME_MAX)
+		return qf_work_end(work, QF_RESULT_FAILED, "its directory cannot be used");
+	memcpy(work->name, files->name.p, files->name.n);
+	memcpy(work->id, files->id.p, files->id.n);
+	code = qf_take(txn->io, work->dir->control_fd, work->name, work->place->kinds,
+		       &work->taken, &work->err);
+	return code ? qf_work_fail(work, code) : qf_work_read(work);
 }
 
 void
 qf_txn_apply(struct qf_txn *txn, const struct qf_msg *msg, const struct qf_change *change,
 	     struct qf_outcome *outcome)
 {
-	const struct qf_files *files = qf_msg_files(msg);
-	struct qf_work work = {.txn = txn,
-			       .place = &txn->places[files->dir],
-			       .dir = qf_queue_dir(txn->queue, files->dir),
-			       .taken = {.fd = -1},
-			       .change = change,
-			       .outcome = outcome};
-	enum qf_code code;
+	struct qf_work work;
 
-	*outcome = (struct qf_outcome){.result = QF_RESULT_DONE};
-	if (!work.place->ready || files->name.n >= QF_NAME_MAX) {
-		qf_work_end(&work, QF_RESULT_FAILED, "its directory cannot be used");
-		return;
-	}
-	memcpy(work.name, files->name.p, files->name.n);
-	memcpy(work.id, files->id.p, files->id.n);
-	code = qf_take(txn->io, work.dir->control_fd, work.name, work.place->kinds, &work.taken,
-		       &work.err);
-	if (code) {
-		qf_work_fail(&work, code);
-		return;
-	}
-	if (qf_work_read(&work))
+	if (qf_work_start(&work, txn, msg, change, outcome) && is_as_read(&work, msg))
 		carry_out(&work);
 	qf_work_finish(&work);
 }
@@ -248,9 +281,9 @@ open_place(struct qf_txn *txn, size_t dir, struct qf_err *err)
 	if (!code)
 		code = qf_home_folder(txn->io, place->home, "trash", true, &place->trash, err);
 	if (!code)
-		code = qf_take_kinds(txn->io, place->home, &place->kinds, err);
-	if (!code)
 		code = open_journal(txn, place, err);
+	if (!code)
+		code = qf_take_kinds(txn->io, place->home, &place->kinds, err);
 	if (!code)
 		code = qf_txn_tidy(txn, dir, err);
 	place->ready = code == QF_OK;
@@ -304,11 +337,19 @@ qf_txn_new(struct qf_queue *queue, const struct qf_txn_options *options, struct 
 	txn->queue = queue;
 	txn->io = qf_queue_io(queue);
 	txn->options = *options;
+	txn->away = txn->found = -1;
+	txn->started = (int64_t)time(NULL);
 	name_actor(txn);
 	for (size_t i = 0; i < ndirs; i++)
 		txn->places[i].home = txn->places[i].stage = txn->places[i].trash = -1;
+	if (options->trash)
+		code = qf_away_open(txn, options->trash, &txn->away, err);
+	if (options->lost_found && !code)
+		code = qf_away_open(txn, options->lost_found, &txn->found, err);
 	for (size_t i = 0; i < ndirs && !code; i++)
 		code = open_place(txn, i, err);
+	if (!code && options->trash)
+		qf_txn_expire_away(txn);
 	if (code)
 		qf_txn_free(txn);
 	else
@@ -330,6 +371,10 @@ qf_txn_free(struct qf_txn *txn)
 				qf_io_close(txn->io, fds[k]);
 		qf_journal_close(place->journal);
 	}
+	if (txn->away >= 0)
+		qf_io_close(txn->io, txn->away);
+	if (txn->found >= 0)
+		qf_io_close(txn->io, txn->found);
 	free(txn->places);
 	free(txn);
 }

@@ -167,9 +167,8 @@ add_recipient(struct qf_buf *out, const struct qf_record *record, unsigned versi
 	qf_buf_addc(out, '\n');
 }
 
-/* False where nothing is different. */
-static bool
-rewrite(const struct qf_work *work, const char *marks, struct qf_buf *out)
+bool
+qf_edit_rewrite(const struct qf_work *work, const char *marks, struct qf_buf *out)
 {
 	const struct qf_envelope *env = qf_msg_envelope(work->msg);
 	const struct qf_edit *edit = work->change->edit;
@@ -245,13 +244,31 @@ put(struct qf_work *work, const struct qf_buf *bytes)
 	return qf_work_begin(work) && qf_work_replace(work, work->name, bytes);
 }
 
+/* Who will not be owed any more: those whose fate is asked for later look here. */
+static void
+tell_gone(struct qf_work *work, const char *marks, bool replaced, struct qf_buf *gone)
+{
+	const struct qf_envelope *env = qf_msg_envelope(work->msg);
+
+	/* So that there is memory to point to. */
+	qf_buf_room(gone, 1);
+	for (size_t i = 0; i < env->nrecipients; i++) {
+		if (marks[i] == LEFT)
+			continue;
+		qf_buf_add_slice(gone, env->recipients[i].address);
+		qf_buf_addc(gone, '\n');
+	}
+	work->gone = (struct qf_slice){gone->p, gone->n};
+	work->added = replaced ? work->change->edit->new_rcpt : NULL;
+}
+
 bool
 qf_txn_edit(struct qf_work *work)
 {
 	const struct qf_envelope *env = qf_msg_envelope(work->msg);
 	size_t n = env->nrecipients, struck = 0, replaced = 0;
 	char *marks = calloc(n ? n : 1, 1);
-	struct qf_buf bytes = {0};
+	struct qf_buf bytes = {0}, gone = {0};
 	enum qf_code code;
 	struct qf_row row;
 	bool ok = false;
@@ -265,6 +282,10 @@ qf_txn_edit(struct qf_work *work)
 		struck += marks[i] == STRUCK;
 		replaced += marks[i] == REPLACED;
 	}
+	if (!code)
+		tell_gone(work, marks, replaced > 0, &gone);
+	if (!code && gone.failed)
+		code = qf_err_nomem(&work->err);
 	if (code)
 		qf_work_fail(work, code);
 	else if (!qf_work_is_sound(work) ||
@@ -272,7 +293,7 @@ qf_txn_edit(struct qf_work *work)
 		;
 	else if (struck == n && n)
 		ok = qf_txn_remove(work);
-	else if (!rewrite(work, marks, &bytes))
+	else if (!qf_edit_rewrite(work, marks, &bytes))
 		qf_work_end(work, QF_RESULT_SKIPPED, "nothing in it is to be changed");
 	else
 		ok = put(work, &bytes);
@@ -282,6 +303,7 @@ qf_txn_edit(struct qf_work *work)
 		qf_work_end(work, QF_RESULT_DONE, "%zu of %zu recipients struck, %zu replaced",
 			    struck, n, replaced);
 	qf_buf_release(&bytes);
+	qf_buf_release(&gone);
 	free(marks);
 	return ok;
 }

@@ -14,7 +14,8 @@
  *	due      1. qf with K0, over qf
  *
  * So qf and hf are never there together, and between two steps the message is held: a qf with a
- * reason, which hold and release take for what it is. The directory is synced after each step,
+ * reason, which hold and release take for what it is, and which the next change of any message makes an
+ * hf (txn_half.c). The directory is synced after each step,
  * since a power cut may drop what was not.
  */
 #include <errno.h>
@@ -65,6 +66,14 @@ create_staged(struct qf_work *work, const char *name, int *fd, struct stat *st)
 	return qf_err_set(&work->err, QF_E_BUSY, work->name, "its new version is taken away");
 }
 
+bool
+qf_work_stage_new(struct qf_work *work, const char *name, int *fd, struct stat *st)
+{
+	enum qf_code code = create_staged(work, name, fd, st);
+
+	return code ? qf_work_fail(work, code) : true;
+}
+
 /* A file of the control file's owner and mode, locked, synced, in .qf/stage. */
 static enum qf_code
 stage(struct qf_work *work, const struct qf_buf *bytes, const char *name, int *fd)
@@ -105,8 +114,9 @@ sync_queue(struct qf_work *work)
 			   work->dir->path, strerror(errno));
 }
 
-bool
-qf_work_replace(struct qf_work *work, const char *name, const struct qf_buf *bytes)
+static bool
+put(struct qf_work *work, const char *name, const struct qf_buf *bytes,
+    int (*rename_to)(struct qf_io *io, int from, const char *old, int to, const char *new_name))
 {
 	struct qf_io *io = work->txn->io;
 	enum qf_code code;
@@ -119,8 +129,8 @@ qf_work_replace(struct qf_work *work, const char *name, const struct qf_buf *byt
 	code = stage(work, bytes, work->outcome->entry, &fd);
 	if (code)
 		return qf_work_fail(work, code);
-	if (qf_io_rename(io, work->place->stage, work->outcome->entry, work->dir->control_fd,
-			 name) != 0) {
+	if (rename_to(io, work->place->stage, work->outcome->entry, work->dir->control_fd, name) !=
+	    0) {
 		code = qf_err_sys(&work->err, errno, work->name, "cannot put the new version in");
 		qf_io_unlink(io, work->place->stage, work->outcome->entry, 0);
 		qf_io_close(io, fd);
@@ -129,6 +139,18 @@ qf_work_replace(struct qf_work *work, const char *name, const struct qf_buf *byt
 	qf_take_release(io, &work->taken);
 	work->taken.fd = fd;
 	return sync_queue(work);
+}
+
+bool
+qf_work_replace(struct qf_work *work, const char *name, const struct qf_buf *bytes)
+{
+	return put(work, name, bytes, qf_io_rename);
+}
+
+bool
+qf_work_arrive(struct qf_work *work, const char *name, const struct qf_buf *bytes)
+{
+	return put(work, name, bytes, qf_io_rename_new);
 }
 
 /* qf to hf or back; nothing may have the other name. */
@@ -142,6 +164,12 @@ change_kind(struct qf_work *work, const char *from, const char *to)
 		return qf_work_fail(work, qf_err_sys(&work->err, errno, from, "cannot rename"));
 	}
 	return sync_queue(work);
+}
+
+bool
+qf_work_rename(struct qf_work *work, const char *name)
+{
+	return change_kind(work, work->name, name);
 }
 
 static void
@@ -184,11 +212,14 @@ qf_txn_hold(struct qf_work *work)
 		return qf_work_end(work, QF_RESULT_SKIPPED, "held already");
 	if (qf_msg_state(work->msg) == QF_STATE_LOST)
 		return qf_work_end(work, QF_RESULT_SKIPPED, "lost (Qf): no queue run takes it");
-	if (!qf_work_is_sound(work) || !qf_work_is_alone(work, "hf") || !qf_work_begin(work))
+	if (!qf_work_is_sound(work) || !qf_work_is_alone(work, "hf") || !qf_work_begin(work) ||
+	    !qf_half_mark(work))
 		return false;
 	other_name(work, "hf", held);
 	qf_rewrite_hold(work->msg, work->change->reason, &bytes);
 	ok = qf_work_replace(work, work->name, &bytes) && change_kind(work, work->name, held);
+	if (ok)
+		qf_half_clear(work);
 	qf_buf_release(&bytes);
 	return ok;
 }
@@ -210,11 +241,14 @@ qf_txn_release(struct qf_work *work)
 
 	if (qf_msg_state(work->msg) != QF_STATE_HELD && !half)
 		return qf_work_end(work, QF_RESULT_SKIPPED, "not held");
-	if (!qf_work_is_sound(work) || !qf_work_is_alone(work, half ? "hf" : "qf") || !qf_work_begin(work))
+	if (!qf_work_is_sound(work) || !qf_work_is_alone(work, half ? "hf" : "qf") ||
+	    !qf_work_begin(work) || !qf_half_mark(work))
 		return false;
 	other_name(work, "qf", queued);
 	qf_rewrite_release(work->msg, &bytes);
 	ok = (half || change_kind(work, work->name, queued)) && qf_work_replace(work, queued, &bytes);
+	if (ok)
+		qf_half_clear(work);
 	qf_buf_release(&bytes);
 	return ok;
 }

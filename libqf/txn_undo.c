@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "err.h"
+#include "txn_fix.h"
 #include "layout.h"
 #include "txn.h"
 
@@ -54,6 +55,7 @@ apply_opposite(struct qf_txn *txn, const struct qf_journal_entry *entry, const c
 		 prefix, entry->id);
 }
 
+/* Back from the trash, or from a fix. */
 static void
 restore(struct qf_txn *txn, const struct qf_journal_entry *entry, struct qf_outcome *outcome)
 {
@@ -69,7 +71,14 @@ restore(struct qf_txn *txn, const struct qf_journal_entry *entry, struct qf_outc
 	}
 	work.place = &txn->places[entry->dir];
 	work.dir = qf_queue_dir(txn->queue, entry->dir);
-	qf_txn_restore(&work, entry->entry);
+	if (strcmp(entry->command, "recover") == 0)
+		qf_fix_undo_recover(&work, entry);
+	else if (strcmp(entry->command, "rm") && strcmp(entry->command, "edit"))
+		qf_fix_bring_back(&work, entry->entry);
+	else if (entry->trash)
+		qf_txn_restore_away(&work, entry->entry, entry->trash);
+	else
+		qf_txn_restore(&work, entry->entry);
 	qf_work_finish(&work);
 }
 
@@ -113,7 +122,8 @@ qf_txn_undo(struct qf_txn *txn, const struct qf_journal_entry *entry, struct qf_
 		return;
 	}
 	/* An edit that struck the last recipient removed the message. */
-	if (strcmp(entry->command, "rm") == 0 ||
+	if (strcmp(entry->command, "rm") == 0 || strcmp(entry->command, "clean") == 0 ||
+	    strcmp(entry->command, "rescue") == 0 || strcmp(entry->command, "recover") == 0 ||
 	    (strcmp(entry->command, "edit") == 0 && !entry->was_control)) {
 		restore(txn, entry, outcome);
 	} else if (strcmp(entry->command, "edit") == 0) {
