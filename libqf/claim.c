@@ -31,8 +31,11 @@ qf_claims_open(struct qf_queue *queue, const struct qf_claim_run *run, bool look
 	claims->io = qf_queue_io(queue);
 	claims->ndirs = n;
 	claims->run = *run;
-	for (size_t i = 0; i < n; i++)
-		claims->dirs[i] = (struct qf_claims_dir){-1, -1, -1, -1, 0};
+	for (size_t i = 0; i < n; i++) {
+		claims->dirs[i] = (struct qf_claims_dir){.home = -1, .claims = -1};
+		for (unsigned lane = 0; lane < QF_LANES_MAX; lane++)
+			claims->dirs[i].lanes[lane].folder = claims->dirs[i].lanes[lane].run_file = -1;
+	}
 	qf_claim_run_fill(claims);
 	for (size_t i = 0; i < n && !code; i++) {
 		struct qf_claims_dir *dir = &claims->dirs[i];
@@ -55,6 +58,19 @@ qf_claims_open(struct qf_queue *queue, const struct qf_claim_run *run, bool look
 	return code;
 }
 
+static void
+close_lane(struct qf_claims *claims, size_t dir, unsigned lane)
+{
+	char folder[QF_CLAIM_FOLDER_MAX];
+
+	if (claims->dirs[dir].lanes[lane].folder < 0)
+		return;
+	qf_claim_folder_name(claims, dir, lane, folder);
+	qf_claims_tidy(claims, dir, folder);
+	qf_io_close(claims->io, claims->dirs[dir].lanes[lane].run_file);
+	qf_io_close(claims->io, claims->dirs[dir].lanes[lane].folder);
+}
+
 void
 qf_claims_close(struct qf_claims *claims)
 {
@@ -62,15 +78,13 @@ qf_claims_close(struct qf_claims *claims)
 		return;
 	for (size_t i = 0; i < claims->ndirs; i++) {
 		struct qf_claims_dir *dir = &claims->dirs[i];
-		char folder[QF_CLAIM_FOLDER_MAX];
-		int fds[] = {dir->run_file, dir->folder, dir->claims, dir->home};
 
-		qf_claim_folder_name(claims->run.run, i, folder);
-		if (dir->folder >= 0)
-			qf_claims_tidy(claims, i, folder);
-		for (size_t k = 0; k < sizeof(fds) / sizeof(*fds); k++)
-			if (fds[k] >= 0)
-				qf_io_close(claims->io, fds[k]);
+		for (unsigned lane = 0; lane < QF_LANES_MAX; lane++)
+			close_lane(claims, i, lane);
+		if (dir->claims >= 0)
+			qf_io_close(claims->io, dir->claims);
+		if (dir->home >= 0)
+			qf_io_close(claims->io, dir->home);
 	}
 	for (size_t i = 0; i < claims->nopen; i++)
 		qf_io_close(claims->io, claims->open[i].fd);
@@ -214,25 +228,35 @@ enum qf_code
 qf_claim_take(struct qf_claims *claims, struct qf_claim *claim, struct qf_err *err)
 {
 	const struct qf_dir *dir = qf_queue_dir(claims->queue, claim->dir);
-	enum qf_code code = qf_claim_folder_make(claims, claim->dir, err);
+	enum qf_code code = qf_claim_folder_make(claims, claim->dir, claim->lane, err);
+	int folder;
 
 	if (code)
 		return code;
-	if (qf_io_rename_new(claims->io, dir->control_fd, claim->name,
-			     claims->dirs[claim->dir].folder, claim->name) != 0)
+	folder = claims->dirs[claim->dir].lanes[claim->lane].folder;
+	if (qf_io_rename_new(claims->io, dir->control_fd, claim->name, folder, claim->name) != 0)
 		return errno == EEXIST ? qf_err_set(err, QF_E_CHANGED, claim->name,
 						    "claimed by this run already")
 				       : qf_err_sys(err, errno, claim->name, "cannot claim");
-	claim->folder_fd = claims->dirs[claim->dir].folder;
-	qf_claim_folder_name(claims->run.run, claim->dir, claim->folder);
+	claim->folder_fd = folder;
+	qf_claim_folder_name(claims, claim->dir, claim->lane, claim->folder);
 	return QF_OK;
 }
 
 enum qf_code
 qf_claim_undo(struct qf_claims *claims, struct qf_claim *claim, struct qf_err *err)
 {
+	static const char *const prefixes[] = {"qf", "hf", "Qf"};
 	const struct qf_dir *dir = qf_queue_dir(claims->queue, claim->dir);
+	char name[QF_NAME_MAX];
+	struct stat st;
 
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++) {
+		snprintf(name, sizeof(name), "%s%s", prefixes[i], claim->name + 2);
+		if (qf_io_stat(claims->io, dir->control_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+			return qf_err_set(err, QF_E_CHANGED, claim->name,
+					  "cannot go back: the queue has a %s", name);
+	}
 	if (qf_io_rename_new(claims->io, claim->folder_fd, claim->name, dir->control_fd,
 			     claim->name) != 0)
 		return errno == EEXIST
@@ -360,4 +384,30 @@ qf_claims_sync_data(struct qf_claims *claims, struct qf_claim *const *some, size
 		if (some[i]->data_dir >= 0)
 			fds[k++] = qf_queue_dir(claims->queue, (size_t)some[i]->data_dir)->data_fd;
 	return sync_each(claims, fds, k, err);
+}
+
+enum qf_code
+qf_claim_put_back(struct qf_claims *claims, size_t dir, const char *folder, const char *name,
+		  struct qf_err *err)
+{
+	struct qf_claim claim = {.taken = {.fd = -1}}, *one = &claim;
+	enum qf_code code = qf_claim_adopt(claims, dir, folder, name, &claim, err);
+
+	int data;
+
+	if (code)
+		return code;
+	/* Half released: in the queue it would go out as an empty message. */
+	data = qf_claim_open_data(claims, &claim);
+	if (data < 0)
+		code = qf_err_set(err, QF_E_CHANGED, name, "its data file is gone: a commit was begun; "
+				  "finish it with the receipt");
+	else
+		close(data);
+	if (!code)
+		code = qf_claim_undo(claims, &claim, err);
+	if (!code)
+		code = qf_claims_sync(claims, &one, 1, err);
+	qf_claim_release(claims, &claim);
+	return code;
 }

@@ -10,9 +10,10 @@
  * sendmail sees the whole message, or none of it; never a control file without its data.
  *
  * RUN.N/run.json says who holds the claims of the folder and where they are to go (struct
- * qf_claim_run); it is on disk before the first claim. N is the index of the directory in the
- * queue of that run: the name of a folder, and with it RUN.N/qfID, the key of a claim, is never
- * used twice in all the world, and what lies at a target is named by it.
+ * qf_claim_run); it is on disk before the first claim. N is one number for each directory of the
+ * queue and each lane of that run (a lane: one of a few batches that go side by side; the kernel
+ * makes one name at a time in a folder): the name of a folder, and with it RUN.N/qfID, the key of a
+ * claim, is never used twice in all the world, and what lies at a target is named by it.
  *
  * While someone works on a claim he holds the lock of the file. A claim whose lock is free is left
  * to its owner for the lease: so long after the owner last said that he is there, by touching
@@ -50,6 +51,8 @@
 #define QF_CLAIM_FOLDER_MAX (QF_RUN_MAX + 8)
 /* RUN.N/qfID, with its NUL. */
 #define QF_CLAIM_KEY_MAX (QF_CLAIM_FOLDER_MAX + QF_NAME_MAX)
+/* Batches side by side, with folders of their own. */
+#define QF_LANES_MAX 8
 /* What a target is known by, with its NUL: 32 hex digits of a queue (target.h), or any word that
    no queue is called ("archive:..."). */
 #define QF_TARGET_ID_MAX 64
@@ -91,6 +94,7 @@ void qf_claims_renew(struct qf_claims *claims);
 /* A control file that is locked, and, once taken, claimed. */
 struct qf_claim {
 	size_t dir;                       /* of the queue */
+	unsigned lane;                    /* below QF_LANES_MAX; for qf_claim_take(), set by the caller */
 	char name[QF_NAME_MAX];           /* qfID */
 	char folder[QF_CLAIM_FOLDER_MAX]; /* RUN.N; empty: not claimed */
 	int folder_fd;                    /* of the claims', not to be closed */
@@ -170,6 +174,9 @@ enum qf_code qf_claims_look(struct qf_queue *queue,
  */
 enum qf_code qf_claim_adopt(struct qf_claims *claims, size_t dir, const char *folder,
 			    const char *name, struct qf_claim *claim, struct qf_err *err);
+/* A claim of whatever run back into its queue, and that synced. As qf_claim_adopt(), qf_claim_undo(). */
+enum qf_code qf_claim_put_back(struct qf_claims *claims, size_t dir, const char *folder,
+			       const char *name, struct qf_err *err);
 /* Take a folder of claims away if nothing but run.json is left in it. */
 void qf_claims_tidy(struct qf_claims *claims, size_t dir, const char *folder);
 

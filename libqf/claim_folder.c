@@ -203,13 +203,15 @@ read_run(struct qf_io *io, int folder, struct qf_claim_run *run, int64_t *touche
 /* ------------------------------------------------------------------ folders */
 
 void
-qf_claim_folder_name(const char *run, size_t dir, char folder[QF_CLAIM_FOLDER_MAX])
+qf_claim_folder_name(const struct qf_claims *claims, size_t dir, unsigned lane,
+		     char folder[QF_CLAIM_FOLDER_MAX])
 {
-	snprintf(folder, QF_CLAIM_FOLDER_MAX, "%s.%zu", run, dir);
+	snprintf(folder, QF_CLAIM_FOLDER_MAX, "%s.%zu", claims->run.run,
+		 lane * claims->ndirs + dir);
 }
 
 static enum qf_code
-make_folder(struct qf_claims *claims, size_t index, struct qf_err *err)
+make_folder(struct qf_claims *claims, size_t index, unsigned lane, struct qf_err *err)
 {
 	struct qf_claims_dir *dir = &claims->dirs[index];
 	struct qf_io *io = claims->io;
@@ -218,7 +220,7 @@ make_folder(struct qf_claims *claims, size_t index, struct qf_err *err)
 	enum qf_code code;
 	int folder, fd = -1;
 
-	qf_claim_folder_name(claims->run.run, index, name);
+	qf_claim_folder_name(claims, index, lane, name);
 	code = qf_home_folder(io, dir->claims, name, true, &folder, err);
 	if (code)
 		return code;
@@ -239,20 +241,20 @@ make_folder(struct qf_claims *claims, size_t index, struct qf_err *err)
 		qf_io_close(io, folder);
 		return code;
 	}
-	dir->run_file = fd;
-	dir->folder = folder;
+	dir->lanes[lane].run_file = fd;
+	dir->lanes[lane].folder = folder;
 	claims->renewed = qf_clock_ns();
 	return QF_OK;
 }
 
 enum qf_code
-qf_claim_folder_make(struct qf_claims *claims, size_t dir, struct qf_err *err)
+qf_claim_folder_make(struct qf_claims *claims, size_t dir, unsigned lane, struct qf_err *err)
 {
 	enum qf_code code = QF_OK;
 
 	pthread_mutex_lock(&claims->mutex);
-	if (claims->dirs[dir].folder < 0)
-		code = make_folder(claims, dir, err);
+	if (claims->dirs[dir].lanes[lane].folder < 0)
+		code = make_folder(claims, dir, lane, err);
 	pthread_mutex_unlock(&claims->mutex);
 	return code;
 }
@@ -260,12 +262,17 @@ qf_claim_folder_make(struct qf_claims *claims, size_t dir, struct qf_err *err)
 void
 qf_claims_renew(struct qf_claims *claims)
 {
-	if (qf_clock_ns() - claims->renewed < RENEW_AFTER)
-		return;
-	for (size_t i = 0; i < claims->ndirs; i++)
-		if (claims->dirs[i].run_file >= 0)
-			qf_io_touch(claims->io, claims->dirs[i].run_file);
-	claims->renewed = qf_clock_ns();
+	pthread_mutex_lock(&claims->mutex);
+	if (qf_clock_ns() - claims->renewed >= RENEW_AFTER) {
+		for (size_t i = 0; i < claims->ndirs * QF_LANES_MAX; i++) {
+			int file = claims->dirs[i / QF_LANES_MAX].lanes[i % QF_LANES_MAX].run_file;
+
+			if (file >= 0)
+				qf_io_touch(claims->io, file);
+		}
+		claims->renewed = qf_clock_ns();
+	}
+	pthread_mutex_unlock(&claims->mutex);
 }
 
 /* With the mutex held. */

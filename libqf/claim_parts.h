@@ -12,8 +12,10 @@
 /* One directory of the queue. */
 struct qf_claims_dir {
 	int home, claims; /* .qf, .qf/claims */
-	int folder;       /* of this run; made when the first claim needs it */
-	int run_file;     /* run.json in it */
+	struct {
+		int folder;   /* of this run; made when the first claim needs it */
+		int run_file; /* run.json in it */
+	} lanes[QF_LANES_MAX];
 	unsigned kinds;   /* QF_TAKE_* */
 };
 
@@ -32,15 +34,17 @@ struct qf_claims {
 	size_t ndirs;
 	struct qf_claims_other *open;
 	size_t nopen;
-	pthread_mutex_t mutex; /* of folders made and opened */
+	pthread_mutex_t mutex; /* of folders made and opened, and of when the lease was renewed */
 	uint64_t renewed;      /* qf_clock_ns() */
 };
 
 /* Who we are. */
 void qf_claim_run_fill(struct qf_claims *claims);
-void qf_claim_folder_name(const char *run, size_t dir, char folder[QF_CLAIM_FOLDER_MAX]);
+void qf_claim_folder_name(const struct qf_claims *claims, size_t dir, unsigned lane,
+			  char folder[QF_CLAIM_FOLDER_MAX]);
 /* This run's folder in that directory, with its run.json, made and on disk. */
-enum qf_code qf_claim_folder_make(struct qf_claims *claims, size_t dir, struct qf_err *err);
+enum qf_code qf_claim_folder_make(struct qf_claims *claims, size_t dir, unsigned lane,
+				  struct qf_err *err);
 /* The folder of any run. *fd stays the claims'. */
 enum qf_code qf_claim_folder_open(struct qf_claims *claims, size_t dir, const char *folder, int *fd,
 				  struct qf_err *err);

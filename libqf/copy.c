@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <nettle/sha2.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "copy.h"
@@ -24,6 +25,24 @@ qf_sha_text(const uint8_t sha[32], char text[QF_SHA_TEXT])
 		text[2 * i + 1] = hex[sha[i] & 15];
 	}
 	text[QF_SHA_TEXT - 1] = '\0';
+}
+
+bool
+qf_hex_read(const char *text, uint8_t *bytes, size_t n)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	if (!text || strlen(text) != 2 * n)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		const char *high = strchr(digits, text[2 * i]),
+			   *low = strchr(digits, text[2 * i + 1]);
+
+		if (!high || !low)
+			return false;
+		bytes[i] = (uint8_t)((high - digits) << 4 | (low - digits));
+	}
+	return true;
 }
 
 void

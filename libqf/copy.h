@@ -12,6 +12,8 @@
 
 void qf_sha_bytes(struct qf_slice bytes, uint8_t sha[32]);
 void qf_sha_text(const uint8_t sha[32], char text[QF_SHA_TEXT]);
+/* n bytes of their text: 2n of 0-9 and a-f, and nothing behind them. False for any other, and NULL. */
+bool qf_hex_read(const char *text, uint8_t *bytes, size_t n);
 void qf_sha_of(struct qf_slice bytes, char sha[QF_SHA_TEXT]);
 
 /*

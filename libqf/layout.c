@@ -260,7 +260,10 @@ qf_queue_open_sys(const struct qf_sys *sys, const struct qf_queue_options *optio
 
 	if (!queue)
 		return qf_err_nomem(err);
-	qf_io_init(&queue->io, sys, 0);
+	qf_io_init(&queue->io, sys, options->max_ops);
+	if (options->within)
+		queue->io.pace = options->within->io.pace;
+	queue->io.hasty = options->hasty;
 	queue->noatime = true;
 	if (options->policy)
 		queue->policy = *options->policy;
@@ -335,4 +338,12 @@ struct qf_io *
 qf_queue_io(struct qf_queue *queue)
 {
 	return &queue->io;
+}
+
+const char *
+qf_path_last(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
 }

@@ -24,4 +24,7 @@ struct qf_io *qf_queue_io(struct qf_queue *queue);
  */
 size_t qf_queue_data_dir(const struct qf_queue *queue, size_t dir, struct qf_slice relative);
 
+/* The last name of a path. A queue is mounted here or there, but its directories are called the same. */
+const char *qf_path_last(const char *path);
+
 #endif

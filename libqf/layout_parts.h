@@ -41,6 +41,7 @@ struct qf_queue {
 	size_t ndirs, dirs_cap;
 	struct qf_layout_alias *aliases;
 	size_t naliases, aliases_cap;
+	bool data_beside;         /* d lines do not count */
 	/* The last stat of a base, for a pattern asks for the same one again and again. */
 	const char *base_text;
 	struct qf_layout_id base_id;

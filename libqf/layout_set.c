@@ -228,11 +228,19 @@ qf_layout_add_names(struct qf_queue *queue, size_t dir, const struct qf_dir *lik
 	return add_alias(queue, configured, like->relative, dir) ? QF_OK : qf_err_nomem(err);
 }
 
+void
+qf_queue_data_beside(struct qf_queue *queue)
+{
+	queue->data_beside = true;
+}
+
 size_t
 qf_queue_data_dir(const struct qf_queue *queue, size_t dir, struct qf_slice relative)
 {
 	size_t n = relative.p ? qf_layout_trimmed(relative.p, relative.n) : 0;
 
+	if (queue->data_beside)
+		return dir;
 	for (size_t i = 0; n > 0 && i < queue->naliases; i++) {
 		const struct qf_layout_alias *own = &queue->aliases[i];
 

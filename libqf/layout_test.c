@@ -730,6 +730,30 @@ Test(layout, a_large_directory_is_not_listed_twice)
 	qf_queue_free(queue);
 }
 
+Test(layout, queues_of_one_limit)
+{
+	const char *path = "m";
+	struct qf_queue_options options = {.paths = &path, .npaths = 1, .max_ops = 1000};
+	struct qf_queue *first, *second;
+	struct qf_err err;
+	uint64_t before;
+	struct stat st;
+
+	MAKE("m/", "m/qf6AM7wPFh000001");
+	cr_assert_eq(qf_queue_open(&options, &first, &err), QF_OK);
+	options.within = first;
+	options.hasty = true;
+	cr_assert_eq(qf_queue_open(&options, &second, &err), QF_OK);
+	/* What the second does is taken from what the first may; it does not wait itself. */
+	before = atomic_load(&qf_queue_io(first)->next_slot);
+	cr_expect_gt(before, 0, "opening counts too");
+	for (int i = 0; i < 100; i++)
+		qf_io_fstat(qf_queue_io(second), qf_queue_dir(second, 0)->control_fd, &st);
+	cr_expect_geq(atomic_load(&qf_queue_io(first)->next_slot), before + 100 * 1000000u);
+	qf_queue_free(second);
+	qf_queue_free(first);
+}
+
 Test(layout, files_beside_the_matches_are_not_opened)
 {
 	struct qf_queue *queue;

@@ -14,6 +14,8 @@
 #include "names.h"
 
 #define SUFFIX ".jsonl"
+/* Bytes of lines that are kept before they are written. */
+#define LINES_MAX 262144
 #define MARK_SCHEMA "qf.salvage.mark/1"
 /* How each mark begins, as qf_mark_write() makes it. */
 #define MARK_BEGIN "{\"schema\":\"" MARK_SCHEMA "\""
@@ -22,6 +24,7 @@ struct qf_manifest {
 	struct qf_io *io;
 	int fd;
 	struct qf_buf lines;
+	bool unsynced;
 	int failure; /* errno */
 };
 
@@ -65,16 +68,33 @@ qf_manifest_lines(struct qf_manifest *manifest)
 	return &manifest->lines;
 }
 
-enum qf_code
-qf_manifest_sync(struct qf_manifest *manifest, struct qf_err *err)
+static void
+write_lines(struct qf_manifest *manifest)
 {
 	if (!manifest->failure && manifest->lines.failed)
 		manifest->failure = ENOMEM;
 	if (!manifest->failure && manifest->lines.n &&
-	    (qf_io_write(manifest->io, manifest->fd, manifest->lines.p, manifest->lines.n) != 0 ||
-	     qf_io_fsync(manifest->io, manifest->fd) != 0))
+	    qf_io_write(manifest->io, manifest->fd, manifest->lines.p, manifest->lines.n) != 0)
 		manifest->failure = errno;
+	manifest->unsynced |= manifest->lines.n > 0;
 	qf_buf_clear(&manifest->lines);
+}
+
+void
+qf_manifest_relieve(struct qf_manifest *manifest)
+{
+	if (manifest->lines.n >= LINES_MAX)
+		write_lines(manifest);
+}
+
+enum qf_code
+qf_manifest_sync(struct qf_manifest *manifest, struct qf_err *err)
+{
+	write_lines(manifest);
+	if (!manifest->failure && manifest->unsynced &&
+	    qf_io_fsync(manifest->io, manifest->fd) != 0)
+		manifest->failure = errno;
+	manifest->unsynced = false;
 	if (manifest->failure)
 		return qf_err_sys(err, manifest->failure, "manifest", "cannot write");
 	return QF_OK;
@@ -100,6 +120,8 @@ qf_mark_write(const struct qf_mark *mark, struct qf_buf *out)
 	qf_json_string(&json, mark->name);
 	qf_json_key(&json, "directory");
 	qf_json_string(&json, mark->dir);
+	qf_json_key(&json, "lane");
+	qf_json_int(&json, mark->lane);
 	qf_json_key(&json, "control");
 	qf_json_string(&json, mark->sha_control);
 	qf_json_key(&json, "data");
@@ -111,15 +133,20 @@ qf_mark_write(const struct qf_mark *mark, struct qf_buf *out)
 /* A mark as it is kept: there may be as many as messages were ever copied. */
 struct kept {
 	uint8_t key[16]; /* of the SHA-256 of its text */
-	uint8_t control[32], data[32], dir[16];
+	uint8_t control[32], data[32];
 	char name[QF_NAME_MAX];
+	uint8_t lane;
 	bool voided;
-	uint16_t number;
+	uint16_t number, dir; /* dir: of qf_marks.dirs */
 };
 
 struct qf_marks {
-	struct kept *kept;
+	struct kept *kept; /* the one that counts of each claim */
 	size_t n, cap;
+	uint32_t *slots;   /* by the beginning of its key: index and one; 0: free */
+	size_t nslots;     /* a power of two, or 0 */
+	char (*dirs)[33];  /* identities of directories, as they came */
+	size_t ndirs;
 	bool nomem;
 	bool (*wanted)(void *ctx, const char *key);
 	void *ctx;
@@ -135,27 +162,85 @@ hash_key(const char *key, uint8_t hash[16])
 	sha256_digest(&ctx, 16, hash);
 }
 
-static bool
-from_hex(const char *text, uint8_t *bytes, size_t n)
+/* Its index; SIZE_MAX when memory is out. */
+static size_t
+dir_index(struct qf_marks *marks, const char *identity)
 {
-	if (!text || strlen(text) != 2 * n)
-		return false;
-	for (size_t i = 0; i < n; i++) {
-		unsigned byte;
-		int used = 0;
+	char (*more)[33];
 
-		if (sscanf(text + 2 * i, "%2x%n", &byte, &used) != 1 || used != 2)
+	for (size_t i = marks->ndirs; i-- > 0;)
+		if (strcmp(marks->dirs[i], identity) == 0)
+			return i;
+	more = marks->ndirs < UINT16_MAX
+		       ? realloc(marks->dirs, (marks->ndirs + 1) * sizeof(*more))
+		       : NULL;
+	if (!more)
+		return SIZE_MAX;
+	marks->dirs = more;
+	strcpy(more[marks->ndirs], identity);
+	return marks->ndirs++;
+}
+
+static uint32_t *
+slot_of(const struct qf_marks *marks, const uint8_t key[16])
+{
+	uint64_t at;
+
+	memcpy(&at, key, sizeof(at));
+	for (at &= marks->nslots - 1;
+	     marks->slots[at] && memcmp(marks->kept[marks->slots[at] - 1].key, key, 16) != 0;)
+		at = (at + 1) & (marks->nslots - 1);
+	return &marks->slots[at];
+}
+
+static bool
+make_room(struct qf_marks *marks)
+{
+	if (marks->n == marks->cap) {
+		size_t cap = marks->cap + marks->cap / 16 + 64;
+		struct kept *more =
+			cap < UINT32_MAX ? realloc(marks->kept, cap * sizeof(*more)) : NULL;
+
+		if (!more)
 			return false;
-		bytes[i] = (uint8_t)byte;
+		marks->kept = more;
+		marks->cap = cap;
+	}
+	if (marks->n >= marks->nslots / 4 * 3) {
+		size_t n = marks->nslots ? marks->nslots * 2 : 256;
+		uint32_t *slots = calloc(n, sizeof(*slots));
+
+		if (!slots)
+			return false;
+		free(marks->slots);
+		marks->slots = slots;
+		marks->nslots = n;
+		for (size_t i = 0; i < marks->n; i++)
+			*slot_of(marks, marks->kept[i].key) = (uint32_t)i + 1;
 	}
 	return true;
 }
 
-static void
-to_hex(const uint8_t *bytes, size_t n, char *text)
+/* Of several of a claim the one with the highest number counts; void or not, the one that says void. */
+static bool
+keep(struct qf_marks *marks, const struct kept *mark)
 {
-	for (size_t i = 0; i < n; i++)
-		snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+	struct kept *there;
+	uint32_t *slot;
+
+	if (!make_room(marks))
+		return false;
+	slot = slot_of(marks, mark->key);
+	if (!*slot) {
+		marks->kept[marks->n++] = *mark;
+		*slot = (uint32_t)marks->n;
+		return true;
+	}
+	there = &marks->kept[*slot - 1];
+	if (mark->number > there->number ||
+	    (mark->number == there->number && mark->voided && !there->voided))
+		*there = *mark;
+	return true;
 }
 
 static bool
@@ -163,30 +248,30 @@ take_mark(struct qf_marks *marks, const json_t *json)
 {
 	const char *key = json_string_value(json_object_get(json, "claim"));
 	const char *name = json_string_value(json_object_get(json, "name"));
+	const char *identity = json_string_value(json_object_get(json, "directory"));
 	json_int_t number = json_integer_value(json_object_get(json, "number"));
-	struct kept kept = {.voided = json_is_true(json_object_get(json, "void"))};
+	/* Marks that were written before there were lanes: the first. */
+	json_int_t lane = json_integer_value(json_object_get(json, "lane"));
+	struct kept kept = {.lane = (uint8_t)lane,
+			    .voided = json_is_true(json_object_get(json, "void"))};
+	uint8_t id[16];
+	size_t dir;
 
 	if (!key || !name || strlen(name) >= QF_NAME_MAX || number < 1 || number > UINT16_MAX ||
-	    !from_hex(json_string_value(json_object_get(json, "directory")), kept.dir, 16) ||
-	    !from_hex(json_string_value(json_object_get(json, "control")), kept.control, 32) ||
-	    !from_hex(json_string_value(json_object_get(json, "data")), kept.data, 32))
+	    lane < 0 || lane >= QF_LANES_MAX || !qf_hex_read(identity, id, sizeof(id)) ||
+	    !qf_hex_read(json_string_value(json_object_get(json, "control")), kept.control, 32) ||
+	    !qf_hex_read(json_string_value(json_object_get(json, "data")), kept.data, 32))
 		return true;
 	if (marks->wanted && !marks->wanted(marks->ctx, key))
 		return true;
-	if (marks->n == marks->cap) {
-		size_t cap = marks->cap ? marks->cap * 2 : 64;
-		struct kept *more = realloc(marks->kept, cap * sizeof(*more));
-
-		if (!more)
-			return false;
-		marks->kept = more;
-		marks->cap = cap;
-	}
+	dir = dir_index(marks, identity);
+	if (dir == SIZE_MAX)
+		return false;
 	hash_key(key, kept.key);
 	strcpy(kept.name, name);
 	kept.number = (uint16_t)number;
-	marks->kept[marks->n++] = kept;
-	return true;
+	kept.dir = (uint16_t)dir;
+	return keep(marks, &kept);
 }
 
 static bool
@@ -202,18 +287,6 @@ take_line(void *ctx, char *text, size_t n)
 		marks->nomem = true;
 	json_decref(json);
 	return !marks->nomem;
-}
-
-/* By key, and of one key the one that counts first. */
-static int
-by_key(const void *a, const void *b)
-{
-	const struct kept *x = a, *y = b;
-	int order = memcmp(x->key, y->key, sizeof(x->key));
-
-	if (!order)
-		order = (x->number < y->number) - (x->number > y->number);
-	return order ? order : y->voided - x->voided;
 }
 
 enum qf_code
@@ -240,8 +313,6 @@ qf_marks_read(struct qf_io *io, int folder, bool (*wanted)(void *ctx, const char
 		qf_marks_free(marks);
 		return code;
 	}
-	if (marks->n)
-		qsort(marks->kept, marks->n, sizeof(*marks->kept), by_key);
 	*out = marks;
 	return QF_OK;
 }
@@ -249,35 +320,33 @@ qf_marks_read(struct qf_io *io, int folder, bool (*wanted)(void *ctx, const char
 bool
 qf_marks_find(const struct qf_marks *marks, const char *key, struct qf_mark *mark)
 {
-	size_t low = 0, high = marks->n;
+	const struct kept *kept;
 	uint8_t hash[16];
+	uint32_t slot;
 
 	hash_key(key, hash);
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (memcmp(marks->kept[middle].key, hash, sizeof(hash)) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (low == marks->n || memcmp(marks->kept[low].key, hash, sizeof(hash)) != 0)
+	slot = marks->nslots ? *slot_of(marks, hash) : 0;
+	if (!slot)
 		return false;
-	*mark = (struct qf_mark){.number = marks->kept[low].number,
-				 .voided = marks->kept[low].voided};
+	kept = &marks->kept[slot - 1];
+	*mark = (struct qf_mark){
+		.number = kept->number, .lane = kept->lane, .voided = kept->voided};
 	snprintf(mark->key, sizeof(mark->key), "%s", key);
-	strcpy(mark->name, marks->kept[low].name);
-	to_hex(marks->kept[low].dir, 16, mark->dir);
-	to_hex(marks->kept[low].control, 32, mark->sha_control);
-	to_hex(marks->kept[low].data, 32, mark->sha_data);
+	strcpy(mark->name, kept->name);
+	strcpy(mark->dir, marks->dirs[kept->dir]);
+	qf_sha_text(kept->control, mark->sha_control);
+	qf_sha_text(kept->data, mark->sha_data);
 	return true;
 }
 
 void
 qf_marks_free(struct qf_marks *marks)
 {
-	if (marks)
+	if (marks) {
 		free(marks->kept);
+		free(marks->slots);
+		free(marks->dirs);
+	}
 	free(marks);
 }
 

@@ -32,10 +32,15 @@ struct qf_buf *qf_manifest_lines(struct qf_manifest *manifest);
    known. */
 enum qf_code qf_manifest_sync(struct qf_manifest *manifest, struct qf_err *err);
 
+/* Lines that have become many are written, but not synced: they need not stay in memory. A failure is
+   told by the next sync. */
+void qf_manifest_relieve(struct qf_manifest *manifest);
+
 struct qf_mark {
 	char key[QF_CLAIM_KEY_MAX]; /* of the claim */
 	char name[QF_NAME_MAX];     /* at the target: qfNEW */
 	char dir[33];               /* identity of the directory there */
+	unsigned lane;              /* where it is staged there */
 	unsigned number;            /* 1, 2, ... */
 	bool voided;
 	char sha_control[QF_SHA_TEXT], sha_data[QF_SHA_TEXT];

@@ -109,7 +109,7 @@ each(struct qf_move_batch *batch, enum qf_move_step only,
 	batch->only = only;
 	batch->work = work;
 	if (concerned)
-		qf_crew_each(batch->salvage->crew, batch->n, work_slot, batch);
+		qf_crew_each(batch->crew, batch->n, work_slot, batch);
 }
 
 static size_t
@@ -154,12 +154,19 @@ fail_all(struct qf_move_batch *batch, enum qf_move_step step, const struct qf_er
 
 /* ------------------------------------------------------------------ 3 to 5: staged, marked */
 
+void
+qf_move_close_data(struct qf_move_batch *batch, struct qf_move_slot *slot)
+{
+	if (slot->data >= 0)
+		qf_io_close(batch->salvage->io, slot->data);
+	slot->data = -1;
+}
+
 static void
 stage(struct qf_move_batch *batch, struct qf_move_slot *slot)
 {
 	struct qf_salvage *salvage = batch->salvage;
 	enum qf_code code;
-	int data;
 
 	if (qf_salvage_cancelled(salvage)) {
 		qf_move_end(slot, QF_SALVAGE_SKIPPED, QF_SALVAGE_WHY_STOPPED, "put back");
@@ -171,23 +178,23 @@ stage(struct qf_move_batch *batch, struct qf_move_slot *slot)
 		slot->step = STEP_UNDO;
 		return;
 	}
-	data = qf_claim_open_data(salvage->claims, &slot->claim);
-	if (data < 0 && (errno == ENOENT || errno == ELOOP || errno == EISDIR)) {
+	if (slot->data < 0)
+		slot->data = qf_claim_open_data(salvage->claims, &slot->claim);
+	if (slot->data < 0 && (errno == ENOENT || errno == ELOOP || errno == EISDIR)) {
 		/* Back in its queue it would go out as an empty message. */
 		qf_move_end(slot, QF_SALVAGE_FAILED, QF_SALVAGE_WHY_DAMAGED,
 		    "its data file is not there any more; %s", batch->salvage->options.copy ? "not copied"
 								  : "left claimed");
 		return;
 	}
-	if (data < 0)
+	if (slot->data < 0)
 		code = qf_err_sys(&slot->err, errno, slot->claim.name,
 				  "cannot open its data file");
 	else
-		code = qf_arrive_stage(&salvage->target, &slot->arrival, data,
+		code = qf_arrive_stage(&salvage->target, &slot->arrival, slot->data,
 				       (struct qf_slice){slot->control.p, slot->control.n},
 				       salvage->options.cancel, &slot->err);
-	if (data >= 0)
-		qf_io_close(salvage->io, data);
+	qf_move_close_data(batch, slot);
 	if (!code) {
 		slot->step = STEP_STAGED;
 		return;
@@ -205,7 +212,8 @@ static void
 put_mark(struct qf_move_batch *batch, struct qf_move_slot *slot, bool voided)
 {
 	struct qf_target *target = &batch->salvage->target;
-	struct qf_mark mark = {.number = slot->number, .voided = voided};
+	struct qf_mark mark = {.number = slot->number, .lane = slot->arrival.lane,
+			       .voided = voided};
 
 	strcpy(mark.key, slot->arrival.key);
 	strcpy(mark.name, slot->arrival.name);
@@ -230,6 +238,7 @@ mark_staged(struct qf_move_batch *batch, struct qf_err *err)
 		fail_all(batch, STEP_STAGED, err, code, STEP_UNDO, NULL);
 		return QF_OK;
 	}
+	pthread_mutex_lock(&salvage->mutex);
 	for (size_t i = 0; i < batch->n; i++) {
 		struct qf_move_slot *slot = &batch->slots[i];
 
@@ -239,6 +248,7 @@ mark_staged(struct qf_move_batch *batch, struct qf_err *err)
 		put_mark(batch, slot, false);
 	}
 	code = qf_manifest_sync(salvage->manifest, err);
+	pthread_mutex_unlock(&salvage->mutex);
 	if (code) {
 		/* Whether the marks are on disk is not known: nothing may be undone. */
 		fail_all(batch, STEP_STAGED, err, code, STEP_ENDED, QF_MOVE_STILL_CLAIMED);
@@ -404,6 +414,7 @@ make_void(struct qf_move_batch *batch, struct qf_err *err)
 	bool any = false;
 	enum qf_code code;
 
+	pthread_mutex_lock(&batch->salvage->mutex);
 	for (size_t i = 0; i < batch->n; i++) {
 		if (batch->slots[i].step != STEP_VOID)
 			continue;
@@ -411,6 +422,7 @@ make_void(struct qf_move_batch *batch, struct qf_err *err)
 		any = true;
 	}
 	code = any ? qf_manifest_sync(batch->salvage->manifest, err) : QF_OK;
+	pthread_mutex_unlock(&batch->salvage->mutex);
 	for (size_t i = 0; i < batch->n; i++) {
 		struct qf_move_slot *slot = &batch->slots[i];
 
@@ -499,10 +511,12 @@ takes_no_more(const struct qf_move_batch *batch)
 }
 
 enum qf_code
-qf_move_batch(struct qf_salvage *salvage, const struct qf_move *moves, size_t n,
-	      const struct qf_marks *marks, bool *stuck, struct qf_err *err)
+qf_move_batch(struct qf_salvage *salvage, struct qf_crew *crew, unsigned lane,
+	      const struct qf_move *moves, size_t n, const struct qf_marks *marks, bool *stuck,
+	      struct qf_err *err)
 {
-	struct qf_move_batch batch = {.salvage = salvage, .marks = marks, .n = n};
+	struct qf_move_batch batch = {
+		.salvage = salvage, .crew = crew, .lane = lane, .marks = marks, .n = n};
 	enum qf_code code;
 
 	batch.slots = calloc(n, sizeof(*batch.slots));
@@ -511,6 +525,7 @@ qf_move_batch(struct qf_salvage *salvage, const struct qf_move *moves, size_t n,
 	for (size_t i = 0; i < n; i++) {
 		batch.slots[i].move = &moves[i];
 		batch.slots[i].claim.taken.fd = batch.slots[i].arrival.control.fd = -1;
+		batch.slots[i].data = -1;
 		batch.slots[i].bounce_at = QF_TIME_NONE;
 	}
 	qf_claims_renew(salvage->claims);
@@ -536,6 +551,7 @@ qf_move_batch(struct qf_salvage *salvage, const struct qf_move *moves, size_t n,
 		/* The lock of what has arrived was given up already. */
 		qf_arrive_release(&salvage->target, &slot->arrival);
 		qf_claim_release(salvage->claims, &slot->claim);
+		qf_move_close_data(&batch, slot);
 		tell(&batch, slot);
 		qf_buf_release(&slot->control);
 	}

@@ -88,7 +88,7 @@ judge(struct qf_move_batch *batch, struct qf_move_slot *slot)
 					  : qf_msg_envelope(slot->claim.msg)->created,
 			  slot->origin);
 	snprintf(slot->arrival.name + 2, sizeof(slot->arrival.name) - 2, "%s",
-		 item && item->new_id[0] ? item->new_id : slot->claim.name + 2);
+		 item && item->new_id ? item->new_id : slot->claim.name + 2);
 	return true;
 }
 
@@ -96,12 +96,9 @@ judge(struct qf_move_batch *batch, struct qf_move_slot *slot)
 static bool
 has_data(struct qf_salvage *salvage, struct qf_move_slot *slot)
 {
-	int fd = qf_claim_open_data(salvage->claims, &slot->claim);
-
-	if (fd >= 0) {
-		qf_io_close(salvage->io, fd);
+	slot->data = qf_claim_open_data(salvage->claims, &slot->claim);
+	if (slot->data >= 0)
 		return true;
-	}
 	if (errno == EACCES || errno == EPERM)
 		qf_move_end(slot, QF_SALVAGE_FAILED, QF_SALVAGE_WHY_DENIED,
 		    "its data file cannot be opened: %s%s", strerror(errno),
@@ -138,6 +135,7 @@ qf_move_claim(struct qf_move_batch *batch, struct qf_move_slot *slot)
 	if (!judge(batch, slot) || !has_data(salvage, slot))
 		return;
 	slot->arrival.dir = item->to_dir;
+	slot->arrival.lane = slot->claim.lane = batch->lane;
 	code = qf_claim_take(salvage->claims, &slot->claim, &slot->err);
 	if (code) {
 		qf_move_fail(slot, code, NULL);
@@ -160,10 +158,16 @@ go_on(struct qf_move_batch *batch, struct qf_move_slot *slot)
 
 	slot->step = STEP_CLAIMED;
 	if (!batch->marks || !qf_marks_find(batch->marks, slot->arrival.key, &mark))
-		return;
+		mark = (struct qf_mark){.voided = true};
 	slot->number = mark.number;
-	if (mark.voided)
+	if (mark.voided) {
+		/* Staged anew in the first lane. Copies always are: that the file is there already tells
+		   a run that another one is at the message. */
+		if (!slot->arrival.unclaimed)
+			qf_arrive_clear(target, &slot->arrival);
 		return;
+	}
+	slot->arrival.lane = mark.lane;
 	slot->arrival.dir = qf_target_dir_of(target, mark.dir);
 	if (slot->arrival.dir == SIZE_MAX) {
 		qf_move_end(slot, QF_SALVAGE_FAILED, QF_SALVAGE_WHY_ERROR,
@@ -215,7 +219,7 @@ qf_move_adopt(struct qf_move_batch *batch, struct qf_move_slot *slot)
 	if (!judge(batch, slot))
 		return;
 	id = slot->claim.name + 2;
-	slot->arrival.dir = qf_salvage_choose_dir(salvage, id);
+	slot->arrival.dir = qf_salvage_choose_dir(salvage, move->dir, id, NULL);
 	go_on(batch, slot);
 }
 
@@ -231,15 +235,13 @@ is_same(void *ctx, struct qf_msg *msg)
 	return false;
 }
 
-/* Another message of that id at the target? One hand at a time: ids are given out. */
-void
-qf_move_settle_id(struct qf_move_batch *batch, struct qf_move_slot *slot)
+/* Another message of that id at the target? With the mutex held: ids are given out. */
+static void
+settle(struct qf_move_batch *batch, struct qf_move_slot *slot)
 {
 	struct qf_names *names = batch->salvage->target.names;
 	char id[QF_NAME_MAX - 2];
 
-	if (slot->move->item || slot->step != STEP_CLAIMED)
-		return;
 	if (qf_names_find(names, slot->arrival.name + 2)) {
 		qf_queue_find(batch->salvage->to, slot->arrival.name + 2, 0, is_same, slot, NULL);
 		if (slot->step == STEP_ENDED)
@@ -251,6 +253,16 @@ qf_move_settle_id(struct qf_move_batch *batch, struct qf_move_slot *slot)
 		snprintf(slot->arrival.name + 2, sizeof(slot->arrival.name) - 2, "%s", id);
 	}
 	qf_names_add(names, slot->arrival.name + 2, QF_KIND_QUEUED);
+}
+
+void
+qf_move_settle_id(struct qf_move_batch *batch, struct qf_move_slot *slot)
+{
+	if (slot->move->item || slot->step != STEP_CLAIMED)
+		return;
+	pthread_mutex_lock(&batch->salvage->mutex);
+	settle(batch, slot);
+	pthread_mutex_unlock(&batch->salvage->mutex);
 }
 
 /* A copy: read without a trace. Where somebody holds the lock, the source is in use. */
@@ -282,6 +294,6 @@ qf_move_read_copy(struct qf_move_batch *batch, struct qf_move_slot *slot)
 		return;
 	slot->arrival.dir = item->to_dir;
 	slot->arrival.unclaimed = true;
-	qf_salvage_copy_key(slot->claim.msg, slot->arrival.key);
+	qf_salvage_copy_key(salvage, slot->claim.msg, slot->arrival.key);
 	go_on(batch, slot);
 }

@@ -30,6 +30,7 @@ struct qf_move_slot {
 	struct qf_claim claim;
 	struct qf_arrival arrival;
 	struct qf_buf control;  /* as it will be at the target */
+	int data;               /* its data file at the source, open; -1: not yet */
 	unsigned number;        /* of the mark */
 	bool expired;
 	int64_t bounce_at;
@@ -44,6 +45,8 @@ struct qf_move_slot {
 
 struct qf_move_batch {
 	struct qf_salvage *salvage;
+	struct qf_crew *crew;
+	unsigned lane;
 	const struct qf_marks *marks;
 	struct qf_move_slot *slots;
 	size_t n;
@@ -59,13 +62,15 @@ void qf_move_end(struct qf_move_slot *slot, enum qf_salvage_outcome outcome,
 	__attribute__((format(printf, 4, 5)));
 void qf_move_fail(struct qf_move_slot *slot, enum qf_code code, const char *where);
 
+void qf_move_close_data(struct qf_move_batch *batch, struct qf_move_slot *slot);
+
 /* ---------------------------------------------------------------- move_begin.c */
 
 /* Each for a slot at STEP_NEW; several at once. */
 void qf_move_claim(struct qf_move_batch *batch, struct qf_move_slot *slot);
 void qf_move_adopt(struct qf_move_batch *batch, struct qf_move_slot *slot);
 void qf_move_read_copy(struct qf_move_batch *batch, struct qf_move_slot *slot);
-/* A claim found gets the id it will have at the target. One at a time. */
+/* A claim found gets the id it will have at the target. */
 void qf_move_settle_id(struct qf_move_batch *batch, struct qf_move_slot *slot);
 
 #endif

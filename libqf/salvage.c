@@ -85,13 +85,13 @@ is_slow(struct qf_queue *queue)
 	return false;
 }
 
-static unsigned
-hands(const struct qf_salvage *salvage)
+unsigned
+qf_salvage_hands(const struct qf_salvage *salvage)
 {
 	unsigned n = salvage->options.jobs;
 
 	if (!n)
-		n = is_slow(salvage->from) || is_slow(salvage->to) ? MANY_HANDS : FEW_HANDS;
+		n = is_slow(salvage->from) || (salvage->to && is_slow(salvage->to)) ? MANY_HANDS : FEW_HANDS;
 	return n < QF_TAKEN_MAX ? n : QF_TAKEN_MAX;
 }
 
@@ -105,6 +105,7 @@ qf_salvage_new(struct qf_queue *from, struct qf_queue *to,
 
 	if (!salvage)
 		return qf_err_nomem(err);
+	pthread_mutex_init(&salvage->mutex, NULL);
 	salvage->from = from;
 	salvage->to = to;
 	salvage->io = qf_queue_io(from);
@@ -117,6 +118,10 @@ qf_salvage_new(struct qf_queue *from, struct qf_queue *to,
 	if (!qf_claim_name_run(options->now, salvage->run))
 		code = qf_err_set(err, QF_E_SYS, "run", "no random number to be had");
 	snprintf(salvage->totals.run, sizeof(salvage->totals.run), "%s", salvage->run);
+	if (!code && options->counts_returns) {
+		salvage->returns = qf_groups_new(qf_field_find("from", NULL), NULL, NULL, 0);
+		code = salvage->returns ? QF_OK : qf_err_nomem(err);
+	}
 	if (!code && to)
 		code = check_apart(from, to, err);
 	if (code)
@@ -131,12 +136,15 @@ qf_salvage_free(struct qf_salvage *salvage)
 {
 	if (!salvage)
 		return;
-	qf_crew_free(salvage->crew);
+	pthread_mutex_destroy(&salvage->mutex);
 	qf_manifest_close(salvage->manifest);
 	qf_claims_close(salvage->claims);
 	qf_marks_free(salvage->marks);
 	if (salvage->has_target)
 		qf_target_close(&salvage->target);
+	qf_groups_free(salvage->returns);
+	for (size_t i = 0; i < salvage->n; i++)
+		free(salvage->items[i].new_id);
 	free(salvage->items);
 	free(salvage);
 }
@@ -200,6 +208,22 @@ qf_salvage_how_read(const char *text, struct qf_salvage_how *how)
 			how->expired = (enum qf_salvage_expired)i;
 }
 
+struct qf_salvage_item *
+qf_salvage_add_item(struct qf_salvage *salvage)
+{
+	if (salvage->n == salvage->cap) {
+		size_t cap = salvage->cap + salvage->cap / 16 + 64;
+		struct qf_salvage_item *more = realloc(salvage->items, cap * sizeof(*more));
+
+		if (!more)
+			return NULL;
+		salvage->items = more;
+		salvage->cap = cap;
+	}
+	salvage->items[salvage->n] = (struct qf_salvage_item){.bounce_at = QF_TIME_NONE};
+	return &salvage->items[salvage->n++];
+}
+
 enum qf_code
 qf_salvage_begin(struct qf_salvage *salvage, struct qf_err *err)
 {
@@ -208,7 +232,7 @@ qf_salvage_begin(struct qf_salvage *salvage, struct qf_err *err)
 	enum qf_code code = QF_OK;
 
 	/* A target that was only looked at is opened anew, with all that is made there. */
-	if (salvage->has_target && salvage->target.dirs[salvage->target.main].incoming >= 0 &&
+	if (salvage->has_target && salvage->target.dirs[salvage->target.main].incoming[0] >= 0 &&
 	    salvage->manifest)
 		return QF_OK;
 	if (salvage->has_target)
@@ -230,17 +254,36 @@ qf_salvage_begin(struct qf_salvage *salvage, struct qf_err *err)
 	if (!code)
 		code = qf_manifest_create(salvage->target.io, salvage->target.manifests,
 					  salvage->run, &salvage->manifest, err);
-	if (!code) {
+	if (!code)
 		put_head(salvage);
-		salvage->crew = qf_crew_new(hands(salvage));
-		code = salvage->crew ? QF_OK : qf_err_nomem(err);
-	}
 	return code;
 }
 
-size_t
-qf_salvage_choose_dir(const struct qf_salvage *salvage, const char *id)
+/* The one usable directory of the target that is called so; SIZE_MAX. */
+static size_t
+dir_called(const struct qf_salvage *salvage, const char *name)
 {
+	size_t found = SIZE_MAX;
+
+	for (size_t i = 0; i < qf_queue_ndirs(salvage->to); i++) {
+		const struct qf_dir *d = qf_queue_dir(salvage->to, i);
+
+		if (d->trouble || strcmp(qf_path_last(d->path), name) != 0)
+			continue;
+		if (found != SIZE_MAX)
+			return SIZE_MAX;
+		found = i;
+	}
+	return found;
+}
+
+size_t
+qf_salvage_choose_dir(const struct qf_salvage *salvage, size_t dir, const char *id,
+		      const char *new_id)
+{
+	const struct qf_salvage_options *options = &salvage->options;
+	const char *from = options->origin ? options->origin(options->origin_ctx, id)
+					   : qf_queue_dir(salvage->from, dir)->path;
 	size_t n = qf_queue_ndirs(salvage->to), usable = 0, at;
 	uint64_t hash = 14695981039346656037u;
 
@@ -248,8 +291,11 @@ qf_salvage_choose_dir(const struct qf_salvage *salvage, const char *id)
 		usable += !qf_queue_dir(salvage->to, i)->trouble;
 	if (!usable)
 		return 0;
-	for (; *id; id++)
-		hash = (hash ^ (unsigned char)*id) * 1099511628211u;
+	at = from ? dir_called(salvage, qf_path_last(from)) : SIZE_MAX;
+	if (at != SIZE_MAX)
+		return at;
+	for (const char *c = new_id ? new_id : id; *c; c++)
+		hash = (hash ^ (unsigned char)*c) * 1099511628211u;
 	at = (size_t)((hash >> 16) % usable);
 	for (size_t i = 0;; i++)
 		if (!qf_queue_dir(salvage->to, i)->trouble && at-- == 0)
@@ -320,12 +366,16 @@ count(struct qf_salvage_totals *totals, const struct qf_salvage_record *record)
 void
 qf_salvage_tell(struct qf_salvage *salvage, const struct qf_salvage_record *record)
 {
+	pthread_mutex_lock(&salvage->mutex);
 	count(&salvage->totals, record);
-	if (salvage->manifest)
+	if (salvage->manifest) {
 		qf_salvage_render(salvage->options.command, record,
 				  qf_manifest_lines(salvage->manifest));
+		qf_manifest_relieve(salvage->manifest);
+	}
 	if (salvage->options.report)
 		salvage->options.report(salvage->options.ctx, record);
+	pthread_mutex_unlock(&salvage->mutex);
 }
 
 void
@@ -333,10 +383,12 @@ qf_salvage_progress(struct qf_salvage *salvage, uint64_t of)
 {
 	uint64_t now = qf_clock_ns();
 
-	if (!salvage->options.progress || now - salvage->told < PROGRESS_EVERY)
-		return;
-	salvage->told = now;
-	salvage->options.progress(salvage->options.ctx, &salvage->totals, of);
+	pthread_mutex_lock(&salvage->mutex);
+	if (salvage->options.progress && now - salvage->told >= PROGRESS_EVERY) {
+		salvage->told = now;
+		salvage->options.progress(salvage->options.ctx, &salvage->totals, of);
+	}
+	pthread_mutex_unlock(&salvage->mutex);
 }
 
 void
@@ -345,61 +397,16 @@ qf_salvage_totals(const struct qf_salvage *salvage, struct qf_salvage_totals *to
 	*totals = salvage->totals;
 }
 
+const struct qf_orphans_log *
+qf_salvage_log(const struct qf_salvage *salvage)
+{
+	return salvage->options.nlogs ? &salvage->log : NULL;
+}
+
 void
 qf_salvage_sides(const struct qf_salvage *salvage, struct qf_salvage_sides *sides)
 {
 	*sides = salvage->sides;
-}
-
-void
-qf_salvage_render(const char *command, const struct qf_salvage_record *record, struct qf_buf *out)
-{
-	struct qf_json json = {.out = out};
-
-	qf_json_open(&json, '{');
-	qf_json_key(&json, "schema");
-	qf_json_string(&json, "qf.salvage/1");
-	qf_json_key(&json, "command");
-	qf_json_string(&json, command);
-	qf_json_key(&json, "id");
-	qf_json_string(&json, record->id);
-	qf_json_key(&json, "new_id");
-	qf_json_string(&json, record->new_id);
-	qf_json_key(&json, "file");
-	qf_json_string(&json, record->file);
-	qf_json_key(&json, "from");
-	qf_json_string(&json, record->from);
-	qf_json_key(&json, "to");
-	qf_json_string(&json, record->to);
-	qf_json_key(&json, "outcome");
-	qf_json_string(&json, qf_salvage_outcome_name(record->outcome));
-	qf_json_key(&json, "as");
-	qf_json_string(&json, record->as);
-	qf_json_key(&json, "why");
-	qf_json_string(&json, record->why ? qf_salvage_why_name(record->why) : NULL);
-	qf_json_key(&json, "detail");
-	qf_json_string(&json, record->detail && *record->detail ? record->detail : NULL);
-	qf_json_key(&json, "expired");
-	qf_json_bool(&json, record->expired);
-	qf_json_key(&json, "bounce_at");
-	qf_json_time(&json, record->bounce_at);
-	qf_json_key(&json, "bytes");
-	if (record->bytes < 0)
-		qf_json_null(&json);
-	else
-		qf_json_int(&json, record->bytes);
-	qf_json_key(&json, "sha256");
-	qf_json_open(&json, '{');
-	qf_json_key(&json, "control");
-	qf_json_string(&json, record->sha_control && *record->sha_control ? record->sha_control
-									  : NULL);
-	qf_json_key(&json, "data");
-	qf_json_string(&json, record->sha_data && *record->sha_data ? record->sha_data : NULL);
-	qf_json_close(&json, '}');
-	if (record->origin) {
-		qf_json_key(&json, "origin");
-		qf_json_string(&json, record->origin);
-	}
-	qf_json_close(&json, '}');
-	qf_buf_addc(out, '\n');
+	if (salvage->returns)
+		sides->returns = qf_groups_rows(salvage->returns, &sides->nreturns);
 }

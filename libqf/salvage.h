@@ -2,13 +2,21 @@
  * salvage - messages brought from one queue to another: what the files share.
  *	salvage.c           the frame: both sides, totals, reports
  *	salvage_plan.c      what is to become of each message
+ *	salvage_log.c       what mail logs say of them
  *	salvage_file.c      plans saved and loaded
  *	move.c              the steps by which messages move, a few at once
  *	salvage_run.c       plans carried out; what interrupted runs left, finished
+ *	salvage_lanes.c     batches of messages moved side by side
  *	salvage_verify.c    every message accounted for
+ *	salvage_render.c    what is said of them, as JSON
+ *	export.c            messages claimed, and written into a bundle (bundle.h)
+ *	export_end.c        claims of an export released, or put back
+ *	import.c            a bundle unpacked, as a source to copy from
  */
 #ifndef QF_LIBQF_SALVAGE_H
 #define QF_LIBQF_SALVAGE_H
+
+#include <pthread.h>
 
 #include "claim.h"
 #include "crew.h"
@@ -20,15 +28,18 @@
 /* A message that is planned for. There may be a million of them. */
 struct qf_salvage_item {
 	char name[QF_NAME_MAX];      /* of the control file: qfID */
-	char new_id[QF_NAME_MAX - 2]; /* empty: keeps its id */
 	uint8_t outcome, why;        /* QF_SALVAGE_MOVE, COPY, SKIP */
 	bool expired;
 	uint16_t dir, to_dir;
+	uint8_t sha[32];             /* of the control file as it was planned */
 	int64_t bounce_at;
 	int64_t bytes;
-	uint8_t sha[32];             /* of the control file as it was planned */
+	char *new_id;                /* NULL: keeps its id */
 	const char *detail;          /* or NULL; a text that is always there */
 };
+
+/* The detail of what is skipped because a run brought it here: its mark says so. */
+extern const char qf_salvage_was_copied[];
 
 struct qf_salvage {
 	struct qf_queue *from, *to;
@@ -41,12 +52,15 @@ struct qf_salvage {
 	struct qf_claims *claims;    /* NULL: only looked */
 	struct qf_manifest *manifest;
 	struct qf_marks *marks;      /* a copy: everything ever copied here */
-	struct qf_crew *crew;
+	struct qf_names *names;      /* of the source, while it is looked at; else NULL */
+	pthread_mutex_t mutex;       /* of manifest, totals, reports and new ids, while lanes are at work */
 	struct qf_salvage_item *items;
 	size_t n, cap;
 	bool loaded;                 /* from a file: what changed since is skipped */
+	struct qf_groups *returns;   /* by sender; NULL: not counted */
 	struct qf_salvage_totals totals;
 	struct qf_salvage_sides sides;
+	struct qf_orphans_log log;   /* what the logs were like */
 	unsigned sequence;           /* of new ids */
 	int64_t id_time;
 	uint64_t told;               /* progress, qf_clock_ns() */
@@ -54,14 +68,20 @@ struct qf_salvage {
 
 /* ---------------------------------------------------------------- salvage.c */
 
+/* One more message of the plan, all zero. NULL when memory is out. */
+struct qf_salvage_item *qf_salvage_add_item(struct qf_salvage *salvage);
 /* Claims, target and manifest opened for changes. */
 enum qf_code qf_salvage_begin(struct qf_salvage *salvage, struct qf_err *err);
-/* Count it, write it to the manifest where there is one, report it. */
+/* Count it, write it to the manifest where there is one, report it. From any lane, as what follows. */
 void qf_salvage_tell(struct qf_salvage *salvage, const struct qf_salvage_record *record);
 void qf_salvage_progress(struct qf_salvage *salvage, uint64_t of);
 bool qf_salvage_cancelled(const struct qf_salvage *salvage);
-/* The directory of the target a message goes to. */
-size_t qf_salvage_choose_dir(const struct qf_salvage *salvage, const char *id);
+/* How many at once, as the file systems answer. */
+unsigned qf_salvage_hands(const struct qf_salvage *salvage);
+/* The directory of the target a message goes to: one that is called as the one it comes from (that of a
+   queue group is among them), else any, by its id. */
+size_t qf_salvage_choose_dir(const struct qf_salvage *salvage, size_t dir, const char *id,
+			     const char *new_id);
 /* An id that neither side has. False when there is none to be had. */
 bool qf_salvage_new_id(struct qf_salvage *salvage, char id[QF_NAME_MAX - 2]);
 
@@ -73,14 +93,21 @@ bool qf_salvage_same(const struct qf_msg *a, const struct qf_msg *b);
 const char *qf_salvage_damage(struct qf_msg *msg);
 /* The reason that a held message gets. */
 void qf_salvage_reason(const struct qf_salvage *salvage, bool expired, char reason[160]);
-/* The key of a copy: the same for the same message whenever it is copied. */
-void qf_salvage_copy_key(const struct qf_msg *msg, char key[QF_CLAIM_KEY_MAX]);
+/* The key of a copy: the same for the same message whenever it is copied; of an import, whenever it is
+   imported from that export. */
+void qf_salvage_copy_key(const struct qf_salvage *salvage, const struct qf_msg *msg,
+			 char key[QF_CLAIM_KEY_MAX]);
 
 /* Of creation time and sender, as hex: tells a message from another one of its id. */
 void qf_salvage_origin(const struct qf_msg *msg, int64_t created, char origin[33]);
 /* The state it will have at the target. */
 const char *qf_salvage_state_there(const struct qf_salvage *salvage,
 				   const struct qf_salvage_item *item);
+
+/* ---------------------------------------------------------------- salvage_log.c */
+
+/* Skip what the logs show finished. As qf_fates_read(). */
+enum qf_code qf_salvage_read_logs(struct qf_salvage *salvage, struct qf_err *err);
 
 /* ---------------------------------------------------------------- salvage_file.c */
 
@@ -110,12 +137,36 @@ struct qf_move {
 	struct qf_salvage_how how;
 };
 /*
- * qf_move_batch - move these messages, QF_TAKEN_MAX at most; each is told of.
+ * qf_move_batch - move these messages, QF_TAKEN_MAX at most; each is told of. Several batches may be
+ * moved at once, each in a lane of its own, with its own crew.
  * marks    of claims found; of copies made before.
  * Returns  QF_OK, whatever became of each; *stuck is set when there is no use in going on: the
  *          target takes no more. A code where the manifest can no longer be written.
  */
-enum qf_code qf_move_batch(struct qf_salvage *salvage, const struct qf_move *moves, size_t n,
-			   const struct qf_marks *marks, bool *stuck, struct qf_err *err);
+enum qf_code qf_move_batch(struct qf_salvage *salvage, struct qf_crew *crew, unsigned lane,
+			   const struct qf_move *moves, size_t n, const struct qf_marks *marks,
+			   bool *stuck, struct qf_err *err);
+
+/* ---------------------------------------------------------------- salvage_lanes.c */
+
+/* What has come of the batches so far. */
+struct qf_lane_state {
+	bool stuck;
+	enum qf_code code;
+};
+
+struct qf_lane_work {
+	/* The next batch, of most messages at most; 0: there is nothing left to do. For one lane at a
+	   time. */
+	size_t (*next)(void *ctx, struct qf_move *moves, size_t most,
+		       const struct qf_lane_state *state);
+	void *ctx;
+	const struct qf_marks *marks;
+	uint64_t of; /* messages, for the progress that is told */
+};
+
+/* Move all there is. Returns the first code of a batch. */
+enum qf_code qf_salvage_lanes(struct qf_salvage *salvage, const struct qf_lane_work *work,
+			      struct qf_err *err);
 
 #endif

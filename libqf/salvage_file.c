@@ -29,7 +29,7 @@ record_of(const struct qf_salvage *salvage, const struct qf_salvage_item *item,
 		.detail = item->detail,
 		.file = item->name,
 		.id = item->name + 2,
-		.new_id = item->new_id[0] ? item->new_id : NULL,
+		.new_id = item->new_id,
 		.from = qf_queue_dir(salvage->from, item->dir)->path,
 		.to = moves && salvage->has_target ? qf_queue_dir(salvage->to, item->to_dir)->path
 						   : NULL,
@@ -173,20 +173,6 @@ take_head(struct qf_salvage *salvage, const json_t *json, const char *path, stru
 	return QF_OK;
 }
 
-static bool
-read_sha(const char *text, uint8_t sha[32])
-{
-	for (size_t i = 0; i < 32; i++) {
-		unsigned byte;
-		int used = 0;
-
-		if (sscanf(text + 2 * i, "%2x%n", &byte, &used) != 1 || used != 2)
-			return false;
-		sha[i] = (uint8_t)byte;
-	}
-	return text[64] == '\0';
-}
-
 /* A word of the enumerations; SIZE_MAX: none. */
 static size_t
 word_index(const char *word, const char *(*name)(size_t i), size_t n)
@@ -225,18 +211,20 @@ take_item(struct qf_salvage *salvage, const json_t *json, struct qf_salvage_item
 				    QF_SALVAGE_OUTCOME_COUNT);
 	size_t why = word_index(text_of(json, "why"), why_word, QF_SALVAGE_WHY_COUNT);
 
-	*item = (struct qf_salvage_item){.bounce_at = QF_TIME_NONE};
 	if (strcmp(text_of(json, "schema"), "qf.salvage/1") != 0 ||
 	    !is_plain_name(name, QF_NAME_MAX) ||
 	    !qf_kind_is_control(qf_name_kind(name, strlen(name))) || dir == SIZE_MAX ||
 	    (outcome != QF_SALVAGE_SKIP &&
 	     outcome != (salvage->options.copy ? QF_SALVAGE_COPY : QF_SALVAGE_MOVE)) ||
 	    why == SIZE_MAX || (outcome != QF_SALVAGE_SKIP && to_dir == SIZE_MAX) ||
-	    (*new_id && !is_plain_name(new_id, sizeof(item->new_id))) ||
-	    !read_sha(text_of(json_object_get(json, "sha256"), "control"), item->sha))
+	    (*new_id && !is_plain_name(new_id, QF_NAME_MAX - 2)) ||
+	    !qf_hex_read(text_of(json_object_get(json, "sha256"), "control"), item->sha,
+			 sizeof(item->sha)))
 		return false;
 	strcpy(item->name, name);
-	strcpy(item->new_id, new_id);
+	item->new_id = *new_id ? strdup(new_id) : NULL;
+	if (*new_id && !item->new_id)
+		return false;
 	item->dir = (uint16_t)dir;
 	item->to_dir = (uint16_t)(to_dir == SIZE_MAX ? 0 : to_dir);
 	item->outcome = (uint8_t)outcome;
@@ -251,22 +239,14 @@ take_line(struct qf_salvage *salvage, const char *text, size_t n, unsigned line,
 	  struct qf_err *err)
 {
 	json_t *json = json_loadb(text, n, 0, NULL);
+	struct qf_salvage_item *item = NULL;
 	enum qf_code code = QF_OK;
 
-	if (line == 1) {
+	if (line == 1)
 		code = take_head(salvage, json, path, err);
-	} else if (salvage->n == salvage->cap) {
-		size_t cap = salvage->cap ? salvage->cap + salvage->cap / 2 : 256;
-		struct qf_salvage_item *more = realloc(salvage->items, cap * sizeof(*more));
-
-		if (more) {
-			salvage->items = more;
-			salvage->cap = cap;
-		} else {
-			code = qf_err_nomem(err);
-		}
-	}
-	if (!code && line > 1 && !take_item(salvage, json, &salvage->items[salvage->n++])) {
+	else if (!(item = qf_salvage_add_item(salvage)))
+		code = qf_err_nomem(err);
+	if (item && !take_item(salvage, json, item)) {
 		code = qf_err_set(err, QF_E_DATA, path, "not a line of a saved plan");
 		if (err)
 			err->line = line;

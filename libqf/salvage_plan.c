@@ -15,6 +15,8 @@
 #include "msg.h"
 #include "salvage.h"
 
+const char qf_salvage_was_copied[] = "was copied to the target before";
+
 bool
 qf_salvage_same(const struct qf_msg *a, const struct qf_msg *b)
 {
@@ -72,11 +74,18 @@ qf_salvage_origin(const struct qf_msg *msg, int64_t created, char origin[33])
 }
 
 void
-qf_salvage_copy_key(const struct qf_msg *msg, char key[QF_CLAIM_KEY_MAX])
+qf_salvage_copy_key(const struct qf_salvage *salvage, const struct qf_msg *msg,
+		    char key[QF_CLAIM_KEY_MAX])
 {
 	const struct qf_files *files = qf_msg_files(msg);
+	const char *run = salvage->options.as_run;
 	char origin[33];
 
+	if (run) {
+		snprintf(key, QF_CLAIM_KEY_MAX, "%.*s.0/qf%.*s", QF_RUN_MAX - 1, run, (int)files->id.n,
+			 files->id.p);
+		return;
+	}
 	qf_salvage_origin(msg, qf_msg_envelope(msg)->created, origin);
 	snprintf(key, QF_CLAIM_KEY_MAX, "copy.%s/qf%.*s", origin, (int)files->id.n, files->id.p);
 }
@@ -92,7 +101,8 @@ qf_salvage_new_id(struct qf_salvage *salvage, char id[QF_NAME_MAX - 2])
 		if (!qf_id_make(salvage->id_time, (long)getpid(), salvage->sequence++, id,
 				QF_NAME_MAX - 2))
 			return false;
-		if (!qf_names_find(salvage->target.names, id))
+		if (!qf_names_find(salvage->target.names, id) &&
+		    !(salvage->names && qf_names_find(salvage->names, id)))
 			return true;
 	}
 	return false;
@@ -103,7 +113,6 @@ qf_salvage_new_id(struct qf_salvage *salvage, char id[QF_NAME_MAX - 2])
 /* What the scan of the source knows beside the messages. */
 struct look {
 	struct qf_salvage *salvage;
-	struct qf_names *names; /* of the source */
 	struct qf_matcher *matcher;
 	uint64_t moving;
 };
@@ -138,12 +147,13 @@ look_at_target(struct look *look, const struct qf_msg *msg, struct qf_salvage_it
 	unsigned controls = 1u << QF_KIND_QUEUED | 1u << QF_KIND_HELD | 1u << QF_KIND_LOST;
 	struct comparison comparison = {.msg = msg};
 	unsigned kinds = qf_names_find(salvage->target.names, item->name + 2);
+	char id[QF_NAME_MAX - 2];
 
 	if (kinds & controls &&
 	    qf_queue_find(salvage->to, item->name + 2, 0, compare, &comparison, NULL) == QF_OK &&
 	    comparison.same)
 		skip(item, QF_SALVAGE_WHY_PRESENT, "the target has this message");
-	else if (kinds && !qf_salvage_new_id(salvage, item->new_id))
+	else if (kinds && !(qf_salvage_new_id(salvage, id) && (item->new_id = strdup(id))))
 		skip(item, QF_SALVAGE_WHY_ERROR, "no new id can be made");
 }
 
@@ -155,12 +165,13 @@ is_in_ledger(struct look *look, const struct qf_msg *msg)
 	struct qf_arrival arrival = {.control = {.fd = -1}};
 	struct qf_mark mark;
 
-	qf_salvage_copy_key(msg, arrival.key);
+	qf_salvage_copy_key(salvage, msg, arrival.key);
 	if (!salvage->marks || !qf_marks_find(salvage->marks, arrival.key, &mark) || mark.voided)
 		return false;
 	arrival.dir = qf_target_dir_of(&salvage->target, mark.dir);
-	if (arrival.dir == SIZE_MAX || salvage->target.dirs[arrival.dir].incoming < 0)
+	if (arrival.dir == SIZE_MAX || salvage->target.dirs[arrival.dir].incoming[0] < 0)
 		return true; /* where it was staged cannot be seen: rather not twice */
+	arrival.lane = mark.lane;
 	return qf_arrive_is_staged(&salvage->target, &arrival) == 0;
 }
 
@@ -169,7 +180,7 @@ decide(struct look *look, const struct qf_row *row, struct qf_salvage_item *item
 {
 	struct qf_salvage *salvage = look->salvage;
 	const struct qf_files *files = qf_msg_files(row->msg);
-	unsigned kinds = qf_names_find(look->names, item->name + 2);
+	unsigned kinds = qf_names_find(salvage->names, item->name + 2);
 	unsigned controls = kinds & (1u << QF_KIND_QUEUED | 1u << QF_KIND_HELD | 1u << QF_KIND_LOST);
 	const char *damage = qf_salvage_damage(row->msg);
 
@@ -185,11 +196,15 @@ decide(struct look *look, const struct qf_row *row, struct qf_salvage_item *item
 	else if (item->expired && salvage->options.expired == QF_EXPIRED_SKIP)
 		skip(item, QF_SALVAGE_WHY_EXPIRED, "past its return time");
 	else if (salvage->options.copy && salvage->has_target && is_in_ledger(look, row->msg))
-		skip(item, QF_SALVAGE_WHY_PRESENT, "was copied to the target before");
+		skip(item, QF_SALVAGE_WHY_PRESENT, qf_salvage_was_copied);
 	else if (salvage->has_target)
 		look_at_target(look, row->msg, item);
 	if (item->outcome != QF_SALVAGE_SKIP && files->busy == QF_YES)
 		skip(item, QF_SALVAGE_WHY_BUSY, "in delivery");
+	if (item->outcome != QF_SALVAGE_SKIP && salvage->options.finished &&
+	    salvage->options.finished(salvage->options.finished_ctx, row->msg))
+		skip(item, QF_SALVAGE_WHY_DELIVERED,
+		     "the database shows that nobody is owed it any more");
 }
 
 static bool
@@ -200,20 +215,13 @@ add_item(struct look *look, const struct qf_row *row, struct qf_err *err)
 	struct qf_salvage_item *item;
 	const char *id;
 
-	if (salvage->n == salvage->cap) {
-		size_t cap = salvage->cap ? salvage->cap + salvage->cap / 2 : 256;
-		struct qf_salvage_item *more = realloc(salvage->items, cap * sizeof(*more));
-
-		if (!more) {
-			qf_err_nomem(err);
-			return false;
-		}
-		salvage->items = more;
-		salvage->cap = cap;
+	item = qf_salvage_add_item(salvage);
+	if (!item) {
+		qf_err_nomem(err);
+		return false;
 	}
-	item = &salvage->items[salvage->n++];
-	*item = (struct qf_salvage_item){.dir = (uint16_t)files->dir,
-					 .bounce_at = row->outlook.bounce_at};
+	item->dir = (uint16_t)files->dir;
+	item->bounce_at = row->outlook.bounce_at;
 	memcpy(item->name, files->name.p, files->name.n);
 	item->expired = row->outlook.expired && qf_msg_state(row->msg) == QF_STATE_QUEUED;
 	item->bytes = files->control_size + (files->data_size > 0 ? files->data_size : 0);
@@ -226,16 +234,22 @@ add_item(struct look *look, const struct qf_row *row, struct qf_err *err)
 		if (salvage->totals.oldest_expired == QF_TIME_NONE ||
 		    created < salvage->totals.oldest_expired)
 			salvage->totals.oldest_expired = created;
+		if (salvage->returns && qf_groups_add(salvage->returns, row)) {
+			qf_err_nomem(err);
+			return false;
+		}
 	}
 	if (item->outcome == QF_SALVAGE_SKIP)
 		return true;
 	look->moving++;
-	id = item->new_id[0] ? item->new_id : item->name + 2;
+	id = item->new_id ? item->new_id : item->name + 2;
 	if (!salvage->has_target)
 		return true;
-	/* Two of the source must not get one name either. */
-	item->to_dir = (uint16_t)qf_salvage_choose_dir(salvage, id);
-	if (qf_names_add(salvage->target.names, id,
+	item->to_dir = (uint16_t)qf_salvage_choose_dir(salvage, item->dir, item->name + 2,
+						       item->new_id);
+	/* Two of the source must not get one name either: two directories may have one id twice. */
+	if ((qf_queue_ndirs(salvage->from) == 1 && !item->new_id) ||
+	    qf_names_add(salvage->target.names, id,
 			 qf_name_kind(item->name, strlen(item->name))))
 		return true;
 	qf_err_nomem(err);
@@ -293,6 +307,7 @@ scan_source(struct look *look, struct qf_err *err)
 	const struct qf_salvage_options *options = &salvage->options;
 	struct qf_scan_options scanning = {
 		.needs = QF_NEED_STAT | QF_NEED_BUSY | QF_NEED_DATA |
+			 (options->finished ? QF_NEED_HEADERS : 0) |
 			 (options->query ? qf_query_needs(options->query) : 0),
 		.jobs = options->jobs,
 		.max_ops = options->max_ops,
@@ -309,6 +324,8 @@ scan_source(struct look *look, struct qf_err *err)
 		qf_row_init(&row, msg, salvage->from, &salvage->policy, options->now);
 		if (look->matcher)
 			code = qf_matcher_match(look->matcher, &row, &matched, err);
+		if (!code && matched && options->wanted)
+			matched = options->wanted(options->wanted_ctx, msg);
 		if (code || !matched)
 			continue;
 		if (options->limit && look->moving >= options->limit)
@@ -359,33 +376,41 @@ count_claim(void *ctx, const struct qf_claim_found *claim)
 static bool
 of_copies(void *ctx, const char *key)
 {
-	(void)ctx;
-	return strncmp(key, "copy.", 5) == 0;
+	const struct qf_salvage *salvage = ctx;
+	const char *run = salvage->options.as_run;
+	size_t n = run ? strlen(run) : 0;
+
+	return run ? strncmp(key, run, n) == 0 && key[n] == '.' : strncmp(key, "copy.", 5) == 0;
 }
 
 enum qf_code
 qf_salvage_look(struct qf_salvage *salvage, struct qf_err *err)
 {
-	struct look look = {.salvage = salvage, .names = qf_names_new()};
+	struct look look = {.salvage = salvage};
 	struct timespec pause = {.tv_sec = 1};
 	uint64_t before = last_change(salvage->from);
-	enum qf_code code = look.names ? QF_OK : qf_err_nomem(err);
+	enum qf_code code;
+
+	salvage->names = qf_names_new();
+	code = salvage->names ? QF_OK : qf_err_nomem(err);
 
 	if (!code && salvage->to && !salvage->has_target) {
 		code = qf_target_open(salvage->to, true, &salvage->target, err);
 		salvage->has_target = code == QF_OK;
 	}
 	if (!code && salvage->options.copy && salvage->has_target)
-		code = qf_marks_read(salvage->target.io, salvage->target.manifests, of_copies, NULL,
+		code = qf_marks_read(salvage->target.io, salvage->target.manifests, of_copies, salvage,
 				     &salvage->marks, err);
 	if (!code)
-		code = qf_names_add_queue(look.names, salvage->from, err);
+		code = qf_names_add_queue(salvage->names, salvage->from, err);
 	if (!code && salvage->options.query) {
 		look.matcher = qf_matcher_new(salvage->options.query);
 		code = look.matcher ? QF_OK : qf_err_nomem(err);
 	}
 	if (!code)
 		code = scan_source(&look, err);
+	if (!code && salvage->options.nlogs)
+		code = qf_salvage_read_logs(salvage, err);
 	if (!code) {
 		look_at_sides(salvage);
 		code = qf_claims_look(salvage->from, count_claim, salvage, err);
@@ -396,6 +421,7 @@ qf_salvage_look(struct qf_salvage *salvage, struct qf_err *err)
 	for (size_t i = 0; !code && i < salvage->n; i++)
 		qf_salvage_tell_item(salvage, &salvage->items[i]);
 	qf_matcher_free(look.matcher);
-	qf_names_free(look.names);
+	qf_names_free(salvage->names);
+	salvage->names = NULL;
 	return code;
 }

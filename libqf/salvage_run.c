@@ -25,6 +25,7 @@ tell_item(struct qf_salvage *salvage, const struct qf_salvage_item *item,
 		.expired = item->expired,
 		.bounce_at = item->bounce_at,
 		.bytes = item->bytes,
+		.arrived = detail == qf_salvage_was_copied,
 	};
 
 	qf_salvage_tell(salvage, &record);
@@ -40,9 +41,11 @@ is_to_move(const struct qf_salvage_item *item)
 static void
 write_plan(struct qf_salvage *salvage)
 {
-	for (size_t i = 0; i < salvage->n; i++)
+	for (size_t i = 0; i < salvage->n; i++) {
 		qf_salvage_write_item(salvage, &salvage->items[i],
 				      qf_manifest_lines(salvage->manifest));
+		qf_manifest_relieve(salvage->manifest);
+	}
 }
 
 /* So many a second and no more, over the whole run. */
@@ -61,12 +64,42 @@ keep_rate(const struct qf_salvage *salvage, uint64_t since, uint64_t moved)
 	}
 }
 
-static size_t
-batch_size(const struct qf_salvage *salvage)
-{
-	unsigned rate = salvage->options.rate;
+/* Where in the plan the lanes are. */
+struct course {
+	struct qf_salvage *salvage;
+	struct qf_salvage_how how;
+	size_t first, i;       /* begun at, done */
+	uint64_t since, moved;
+};
 
-	return rate && rate < QF_TAKEN_MAX ? rate : QF_TAKEN_MAX;
+static size_t
+next_planned(void *ctx, struct qf_move *moves, size_t most, const struct qf_lane_state *state)
+{
+	struct course *course = ctx;
+	struct qf_salvage *salvage = course->salvage;
+	const char *stop = state->code	 ? "not begun: the manifest cannot be written"
+			   : state->stuck ? "not begun: nothing could be moved any more"
+					  : NULL;
+	size_t n = 0;
+
+	for (; course->i < salvage->n && n < most; course->i++) {
+		const struct qf_salvage_item *item =
+			&salvage->items[(course->first + course->i) % salvage->n];
+
+		if (!stop && n == 0 && qf_salvage_cancelled(salvage))
+			stop = "not begun";
+		if (!is_to_move(item))
+			tell_item(salvage, item, QF_SALVAGE_SKIPPED, (enum qf_salvage_why)item->why,
+				  item->detail);
+		else if (stop)
+			tell_item(salvage, item, QF_SALVAGE_SKIPPED, QF_SALVAGE_WHY_STOPPED, stop);
+		else
+			moves[n++] = (struct qf_move){.item = item, .how = course->how};
+	}
+	if (n)
+		keep_rate(salvage, course->since, course->moved);
+	course->moved += n;
+	return n;
 }
 
 static enum qf_code
@@ -84,15 +117,13 @@ finish(struct qf_salvage *salvage, enum qf_code code, struct qf_err *err)
 enum qf_code
 qf_salvage_run(struct qf_salvage *salvage, struct qf_err *err)
 {
-	const struct qf_salvage_how how = {salvage->options.expired, salvage->options.hold,
-					   salvage->options.due};
-	struct qf_move moves[QF_TAKEN_MAX];
 	struct qf_salvage_totals fresh = {.oldest_expired = salvage->totals.oldest_expired};
-	uint64_t since = qf_clock_ns(), moved = 0;
-	const char *stop = NULL;
+	struct course course = {.salvage = salvage,
+				.how = {salvage->options.expired, salvage->options.hold,
+					salvage->options.due},
+				.since = qf_clock_ns()};
+	struct qf_lane_work work = {next_planned, &course, NULL, salvage->n};
 	enum qf_code code;
-	bool stuck = false;
-	size_t first = 0, i = 0;
 
 	if (salvage->options.copy && (salvage->sides.busy || salvage->sides.changing))
 		return qf_err_set(err, QF_E_BUSY, qf_queue_dir(salvage->from, 0)->path,
@@ -110,36 +141,9 @@ qf_salvage_run(struct qf_salvage *salvage, struct qf_err *err)
 	/* Runs side by side share the work best when they do not begin at the same message. The name
 	   of a run ends in a random number. */
 	for (const char *c = salvage->run; *c && salvage->n; c++)
-		first = (first * 31 + (unsigned char)*c) % salvage->n;
-	while (i < salvage->n) {
-		size_t n = 0, most = batch_size(salvage);
-
-		if (!stop && code)
-			stop = "not begun: the manifest cannot be written";
-		if (!stop && stuck)
-			stop = "not begun: nothing could be moved any more";
-		if (!stop && qf_salvage_cancelled(salvage))
-			stop = "not begun";
-		for (; i < salvage->n && n < most; i++) {
-			const struct qf_salvage_item *item =
-				&salvage->items[(first + i) % salvage->n];
-
-			if (!is_to_move(item))
-				tell_item(salvage, item, QF_SALVAGE_SKIPPED,
-					  (enum qf_salvage_why)item->why, item->detail);
-			else if (stop)
-				tell_item(salvage, item, QF_SALVAGE_SKIPPED,
-					  QF_SALVAGE_WHY_STOPPED, stop);
-			else
-				moves[n++] = (struct qf_move){.item = item, .how = how};
-		}
-		if (n == 0)
-			continue;
-		keep_rate(salvage, since, moved);
-		code = qf_move_batch(salvage, moves, n, salvage->marks, &stuck, err);
-		moved += n;
-		qf_salvage_progress(salvage, salvage->n);
-	}
+		course.first = (course.first * 31 + (unsigned char)*c) % salvage->n;
+	work.marks = salvage->marks;
+	code = qf_salvage_lanes(salvage, &work, err);
 	return finish(salvage, code, err);
 }
 
@@ -159,6 +163,7 @@ struct found {
 	size_t nfolders;
 	int64_t wait;      /* seconds until the next lease is over; 0: none has to be waited for */
 	uint64_t waiting;
+	size_t begun;      /* of the moves */
 	bool last;         /* no more waiting: tell of those */
 	bool nomem;
 };
@@ -294,6 +299,22 @@ is_of_claims(void *ctx, const char *key)
 	return false;
 }
 
+static size_t
+next_found(void *ctx, struct qf_move *moves, size_t most, const struct qf_lane_state *state)
+{
+	struct found *found = ctx;
+	size_t n = found->n - found->begun;
+
+	if (state->code || state->stuck)
+		return 0;
+	if (n > most)
+		n = most;
+	if (n)
+		memcpy(moves, found->moves + found->begun, n * sizeof(*moves));
+	found->begun += n;
+	return n;
+}
+
 static enum qf_code
 finish_found(struct found *found, struct qf_err *err)
 {
@@ -301,15 +322,10 @@ finish_found(struct found *found, struct qf_err *err)
 	struct qf_marks *marks = NULL;
 	enum qf_code code = qf_marks_read(salvage->target.io, salvage->target.manifests,
 					  is_of_claims, found, &marks, err);
-	bool stuck = false;
+	const struct qf_lane_work work = {next_found, found, marks, found->n};
 
-	for (size_t i = 0; !code && !stuck && i < found->n;) {
-		size_t n = found->n - i < batch_size(salvage) ? found->n - i : batch_size(salvage);
-
-		code = qf_move_batch(salvage, found->moves + i, n, marks, &stuck, err);
-		i += n;
-		qf_salvage_progress(salvage, found->n);
-	}
+	if (!code)
+		code = qf_salvage_lanes(salvage, &work, err);
 	for (size_t i = 0; !code && i < found->nfolders; i++)
 		if (found->folders[i].over)
 			qf_claims_tidy(salvage->claims, found->folders[i].dir,

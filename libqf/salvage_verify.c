@@ -22,21 +22,23 @@
 struct account {
 	char id[QF_NAME_MAX];
 	char name[QF_NAME_MAX];     /* at the target, qfNEW; empty: it did not get there */
-	char origin[33];            /* empty: not known */
+	bool has_origin;
+	uint8_t origin[16];
 	uint8_t control[32], data[32];
-	uint16_t from, to;          /* indices of paths */
 	uint8_t outcome, why;       /* SKIP: planned, and nothing is said of it */
-	bool moved, copied, expired;
+	bool moved, copied, expired, voided;
+	uint16_t from, to;          /* indices of paths */
 	unsigned mark;              /* number of the mark that counts; 0: none */
-	bool voided;
-	size_t next;                /* with the same hash; SIZE_MAX */
+	uint32_t next;              /* with the same hash; NONE */
 };
+#define NONE UINT32_MAX
 
 struct verify {
 	struct qf_salvage *salvage;
 	struct account *accounts;
 	size_t n, cap;
-	size_t *table, table_size;
+	uint32_t *table;            /* by hash of the id; NONE */
+	size_t table_size;          /* a power of two */
 	char **paths;
 	size_t npaths;
 	struct qf_names *at_source, *claimed;
@@ -58,28 +60,40 @@ hash(const char *text)
 }
 
 static bool
-grow(struct verify *v)
+grow_table(struct verify *v)
 {
-	size_t cap = v->cap ? v->cap * 2 : 1024;
-	struct account *more = realloc(v->accounts, cap * sizeof(*more));
-	size_t *table = realloc(v->table, cap * sizeof(*table));
+	size_t size = v->table_size ? v->table_size * 2 : 1024;
+	uint32_t *table = realloc(v->table, size * sizeof(*table));
 
-	if (more)
-		v->accounts = more;
-	if (table)
-		v->table = table;
-	if (!more || !table)
+	if (!table)
 		return false;
-	v->cap = v->table_size = cap;
-	for (size_t i = 0; i < cap; i++)
-		table[i] = SIZE_MAX;
+	v->table = table;
+	v->table_size = size;
+	for (size_t i = 0; i < size; i++)
+		table[i] = NONE;
 	for (size_t i = 0; i < v->n; i++) {
-		size_t at = (size_t)(hash(v->accounts[i].id) & (cap - 1));
+		size_t at = (size_t)(hash(v->accounts[i].id) & (size - 1));
 
 		v->accounts[i].next = table[at];
-		table[at] = i;
+		table[at] = (uint32_t)i;
 	}
 	return true;
+}
+
+static bool
+grow(struct verify *v)
+{
+	if (v->n == v->cap) {
+		size_t cap = v->cap + v->cap / 16 + 256;
+		struct account *more =
+			cap < NONE ? realloc(v->accounts, cap * sizeof(*more)) : NULL;
+
+		if (!more)
+			return false;
+		v->accounts = more;
+		v->cap = cap;
+	}
+	return v->n < v->table_size || grow_table(v);
 }
 
 static size_t
@@ -102,15 +116,6 @@ path_index(struct verify *v, const char *path)
 	return v->npaths++;
 }
 
-/* A source is mounted here or there, but its directories are called the same. */
-static const char *
-last_of(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
 static struct account *
 account_of(struct verify *v, const char *id, const char *from)
 {
@@ -119,14 +124,15 @@ account_of(struct verify *v, const char *id, const char *from)
 
 	if (strlen(id) >= QF_NAME_MAX)
 		return NULL;
-	if (v->n >= v->cap / 2 && !grow(v)) {
+	if (!grow(v)) {
 		v->nomem = true;
 		return NULL;
 	}
 	at = (size_t)(hash(id) & (v->table_size - 1));
-	for (size_t i = v->table[at]; i != SIZE_MAX; i = v->accounts[i].next)
+	for (uint32_t i = v->table[at]; i != NONE; i = v->accounts[i].next)
 		if (strcmp(v->accounts[i].id, id) == 0 &&
-		    (!from || strcmp(last_of(v->paths[v->accounts[i].from]), last_of(from)) == 0))
+		    (!from || strcmp(qf_path_last(v->paths[v->accounts[i].from]),
+				     qf_path_last(from)) == 0))
 			return &v->accounts[i];
 	if (!from)
 		return NULL;
@@ -134,7 +140,7 @@ account_of(struct verify *v, const char *id, const char *from)
 	*a = (struct account){.outcome = QF_SALVAGE_SKIP, .next = v->table[at]};
 	strcpy(a->id, id);
 	a->from = (uint16_t)path_index(v, from);
-	v->table[at] = v->n++;
+	v->table[at] = (uint32_t)v->n++;
 	return a;
 }
 
@@ -146,21 +152,6 @@ text_of(const json_t *json, const char *key)
 	const char *text = json_string_value(json_object_get(json, key));
 
 	return text ? text : "";
-}
-
-static bool
-read_hex(const char *text, uint8_t *bytes, size_t n)
-{
-	if (strlen(text) != 2 * n)
-		return false;
-	for (size_t i = 0; i < n; i++) {
-		unsigned byte;
-
-		if (sscanf(text + 2 * i, "%2x", &byte) != 1)
-			return false;
-		bytes[i] = (uint8_t)byte;
-	}
-	return true;
 }
 
 static uint8_t
@@ -189,9 +180,9 @@ take_record(struct verify *v, const json_t *json)
 			 *as == 'h' ? "h" : *as == 'l' ? "Q" : "q", *new_id ? new_id : id);
 		a->to = (uint16_t)path_index(v, text_of(json, "to"));
 		a->expired = json_is_true(json_object_get(json, "expired"));
-		snprintf(a->origin, sizeof(a->origin), "%s", text_of(json, "origin"));
-		read_hex(text_of(sha, "control"), a->control, 32);
-		read_hex(text_of(sha, "data"), a->data, 32);
+		a->has_origin = qf_hex_read(text_of(json, "origin"), a->origin, sizeof(a->origin));
+		qf_hex_read(text_of(sha, "control"), a->control, 32);
+		qf_hex_read(text_of(sha, "data"), a->data, 32);
 	} else if (!a->moved && (strcmp(outcome, "skipped") == 0 ||
 				 strcmp(outcome, "failed") == 0)) {
 		a->outcome = *outcome == 's' ? QF_SALVAGE_SKIPPED : QF_SALVAGE_FAILED;
@@ -214,8 +205,8 @@ take_mark(struct verify *v, const json_t *json)
 	a->voided = voided;
 	strcpy(a->name, name);
 	a->copied = strncmp(key, "copy.", 5) == 0;
-	read_hex(text_of(json, "control"), a->control, 32);
-	read_hex(text_of(json, "data"), a->data, 32);
+	qf_hex_read(text_of(json, "control"), a->control, 32);
+	qf_hex_read(text_of(json, "data"), a->data, 32);
 }
 
 static void
@@ -318,23 +309,33 @@ compare_data(struct seen *seen, const struct qf_msg *msg)
 	}
 }
 
+/* By who sent it, and when. */
+static bool
+may_be(const struct account *a, const struct qf_msg *msg)
+{
+	char origin[33];
+	uint8_t bytes[16];
+
+	qf_salvage_origin(msg, qf_msg_envelope(msg)->created, origin);
+	return !a->has_origin || (qf_hex_read(origin, bytes, sizeof(bytes)) &&
+				  memcmp(bytes, a->origin, sizeof(bytes)) == 0);
+}
+
 static bool
 see_target(void *ctx, struct qf_msg *msg)
 {
 	struct seen *seen = ctx;
 	const struct account *a = seen->account;
 	enum qf_kind kind = qf_msg_files(msg)->kind;
-	char origin[33];
 	uint8_t sha[32];
 
-	qf_salvage_origin(msg, qf_msg_envelope(msg)->created, origin);
 	qf_sha_bytes(qf_msg_bytes(msg), sha);
 	seen->there = true;
 	seen->as = kind == QF_KIND_HELD ? "held" : kind == QF_KIND_LOST ? "lost" : "queued";
 	if (memcmp(sha, a->control, sizeof(sha)) != 0) {
 		/* Every try rewrites it; who sent it, and when, stays. */
 		seen->detail = "changed since by its sendmail, or by hand";
-		if (a->origin[0] && strcmp(a->origin, origin) != 0) {
+		if (!may_be(a, msg)) {
 			seen->altered = true;
 			seen->detail = "another message has its name";
 		}
@@ -347,10 +348,8 @@ static bool
 see_source(void *ctx, struct qf_msg *msg)
 {
 	struct seen *seen = ctx;
-	char origin[33];
 
-	qf_salvage_origin(msg, qf_msg_envelope(msg)->created, origin);
-	seen->same |= !seen->account->origin[0] || strcmp(origin, seen->account->origin) == 0;
+	seen->same |= may_be(seen->account, msg);
 	return !seen->same;
 }
 

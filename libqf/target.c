@@ -118,8 +118,8 @@ try_file(struct qf_target *target, size_t index, struct qf_err *err)
 
 	/* One name for all: what a killed run left is taken away by the next one. That two runs take
 	   each other's away does no harm. */
-	qf_io_unlink(target->io, dir->incoming, name, 0);
-	fd = qf_io_create(target->io, dir->incoming, name,
+	qf_io_unlink(target->io, dir->incoming[0], name, 0);
+	fd = qf_io_create(target->io, dir->incoming[0], name,
 			  O_RDWR | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return qf_err_sys(err, errno, d->path, "cannot create files");
@@ -132,7 +132,7 @@ try_file(struct qf_target *target, size_t index, struct qf_err *err)
 		qf_err_hint(err, "uid %u, gid %u: that needs CAP_CHOWN, or to be that user",
 			    (unsigned)dir->uid, (unsigned)dir->gid);
 	}
-	qf_io_unlink(target->io, dir->incoming, name, 0);
+	qf_io_unlink(target->io, dir->incoming[0], name, 0);
 	qf_io_close(target->io, fd);
 	/* A file system that makes owners up (root_squash, an access point) gives to all the same. */
 	if (!code && qf_io_fstat(target->io, d->data_fd, &st) == 0)
@@ -162,10 +162,10 @@ open_dir(struct qf_target *target, size_t index, bool looks, struct qf_err *err)
 	if (code || looks) {
 		/* Where it is, it tells what has not arrived yet. */
 		if (!code)
-			qf_home_folder(io, dir->home, "incoming", false, &dir->incoming, NULL);
+			qf_home_folder(io, dir->home, "incoming", false, &dir->incoming[0], NULL);
 		return code;
 	}
-	code = qf_home_folder(io, dir->home, "incoming", true, &dir->incoming, err);
+	code = qf_home_folder(io, dir->home, "incoming", true, &dir->incoming[0], err);
 	if (!code)
 		code = qf_take_kinds(io, dir->home, &dir->kinds, err);
 	return code ? code : try_file(target, index, err);
@@ -182,8 +182,12 @@ qf_target_open(struct qf_queue *queue, bool looks, struct qf_target *target, str
 	target->dirs = calloc(n ? n : 1, sizeof(*target->dirs));
 	if (!target->dirs)
 		return qf_err_nomem(err);
-	for (size_t i = 0; i < n; i++)
-		target->dirs[i].home = target->dirs[i].incoming = -1;
+	pthread_mutex_init(&target->mutex, NULL);
+	for (size_t i = 0; i < n; i++) {
+		target->dirs[i].home = -1;
+		for (unsigned lane = 0; lane < QF_LANES_MAX; lane++)
+			target->dirs[i].incoming[lane] = -1;
+	}
 	for (size_t i = 0; i < n && !code; i++) {
 		code = open_dir(target, i, looks, err);
 		if (!code && target->main == SIZE_MAX && !qf_queue_dir(queue, i)->trouble)
@@ -221,14 +225,38 @@ qf_target_close(struct qf_target *target)
 	for (size_t i = 0; target->dirs && i < target->ndirs; i++) {
 		if (target->dirs[i].home >= 0)
 			qf_io_close(target->io, target->dirs[i].home);
-		if (target->dirs[i].incoming >= 0)
-			qf_io_close(target->io, target->dirs[i].incoming);
+		for (unsigned lane = 0; lane < QF_LANES_MAX; lane++)
+			if (target->dirs[i].incoming[lane] >= 0)
+				qf_io_close(target->io, target->dirs[i].incoming[lane]);
 	}
 	if (target->dirs && target->manifests >= 0)
 		qf_io_close(target->io, target->manifests);
 	qf_names_free(target->names);
+	if (target->dirs)
+		pthread_mutex_destroy(&target->mutex);
 	free(target->dirs);
 	*target = (struct qf_target){.manifests = -1};
+}
+
+enum qf_code
+qf_target_incoming(struct qf_target *target, size_t dir, unsigned lane, bool create, int *fd,
+		   struct qf_err *err)
+{
+	int *folders = target->dirs[dir].incoming;
+	char name[16];
+	enum qf_code code = QF_OK;
+
+	pthread_mutex_lock(&target->mutex);
+	/* The first was opened with the target, if it is there. */
+	if (folders[0] < 0) {
+		code = qf_err_set(err, QF_E_NOT_FOUND, "incoming", "is not there");
+	} else if (folders[lane] < 0) {
+		snprintf(name, sizeof(name), "%u", lane);
+		code = qf_home_folder(target->io, folders[0], name, create, &folders[lane], err);
+	}
+	*fd = folders[lane];
+	pthread_mutex_unlock(&target->mutex);
+	return code;
 }
 
 const char *

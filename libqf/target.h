@@ -9,6 +9,7 @@
  * either. Names are made of the key of the claim, so that what lies there always tells whose it is:
  *	RUN.N-qfID	the control file
  *	RUN.N-dfID	the data file (where data files lie on another file system: .RUN.N-dfID there)
+ * Messages of the first lane are staged in incoming/ itself, those of lane N in incoming/N/.
  *
  * Whether a message has arrived: a mark in a manifest (manifest.h), written and synced when both
  * files are complete and on disk, says under which name it is to appear. As long as the control
@@ -18,6 +19,8 @@
 #ifndef QF_LIBQF_TARGET_H
 #define QF_LIBQF_TARGET_H
 
+#include <pthread.h>
+
 #include "claim.h"
 #include "copy.h"
 #include "qf.h"
@@ -25,7 +28,8 @@
 
 /* One directory of the target. */
 struct qf_target_dir {
-	int home, incoming;
+	int home;
+	int incoming[QF_LANES_MAX]; /* -1: not opened */
 	unsigned kinds;          /* QF_TAKE_* */
 	char identity[33];       /* in .qf/identity: 32 hex digits */
 	uid_t uid;               /* of new files, as its sendmail would make them */
@@ -42,6 +46,7 @@ struct qf_target {
 	size_t ndirs;
 	size_t main;             /* the directory whose identity is the queue's, with the manifests */
 	int manifests;           /* its .qf/manifests */
+	pthread_mutex_t mutex;   /* of what is opened in incoming/ */
 	struct qf_names *names;  /* all names of queue files, for collisions; NULL: not looked */
 };
 
@@ -56,6 +61,10 @@ enum qf_code qf_target_open(struct qf_queue *queue, bool looks, struct qf_target
 			    struct qf_err *err);
 void qf_target_close(struct qf_target *target);
 const char *qf_target_identity(const struct qf_target *target);
+/* The folder that a lane stages in, made where it is not there. It stays the target's. From any
+   thread. QF_E_NOT_FOUND without create. */
+enum qf_code qf_target_incoming(struct qf_target *target, size_t dir, unsigned lane, bool create,
+				int *fd, struct qf_err *err);
 /* By its identity; SIZE_MAX. */
 size_t qf_target_dir_of(const struct qf_target *target, const char *identity);
 
@@ -64,7 +73,8 @@ struct qf_arrival {
 	size_t dir;
 	char key[QF_CLAIM_KEY_MAX];  /* of the claim */
 	char name[QF_NAME_MAX];      /* it is to have: qfNEW */
-	struct qf_taken control;     /* in incoming/, locked; fd -1: none */
+	unsigned lane;               /* where it is staged */
+	struct qf_taken control;     /* there, locked; fd -1: none */
 	char sha_control[QF_SHA_TEXT], sha_data[QF_SHA_TEXT];
 	int64_t control_bytes, data_bytes;
 	bool data_named;             /* the data file has its name */
@@ -95,6 +105,9 @@ enum qf_code qf_arrive_data(struct qf_target *target, struct qf_arrival *arrival
 /* The control file gets its name: from here on the message is there. */
 enum qf_code qf_arrive_control(struct qf_target *target, struct qf_arrival *arrival,
 			       struct qf_err *err);
+/* Of a claim that no mark counts for: away with what an earlier run may have staged of it in other
+   lanes. The claim's lock must be held. */
+void qf_arrive_clear(struct qf_target *target, const struct qf_arrival *arrival);
 /* Away with what is staged. Only without a mark, or after a mark that says that it is void. */
 void qf_arrive_discard(struct qf_target *target, struct qf_arrival *arrival);
 /* Lock given up. */

@@ -23,6 +23,13 @@ qf_arrival_staged(const struct qf_arrival *arrival, char control[QF_STAGED_MAX],
 	snprintf(data, QF_STAGED_MAX, ".%.*s-df%s", n, arrival->key, slash ? slash + 3 : "");
 }
 
+/* The folder it is staged in: open from qf_arrive_stage(), qf_arrive_is_staged() on. */
+static int
+incoming_of(const struct qf_target *target, const struct qf_arrival *arrival)
+{
+	return target->dirs[arrival->dir].incoming[arrival->lane];
+}
+
 /* Where the data file is staged, and under which name. */
 static int
 data_place(const struct qf_target *target, const struct qf_arrival *arrival,
@@ -35,7 +42,7 @@ data_place(const struct qf_target *target, const struct qf_arrival *arrival,
 	/* Among the queue's own data files a dot keeps it out of the way. */
 	snprintf(name, QF_STAGED_MAX, "%s", data + !dir->data_apart);
 	return dir->data_apart ? qf_queue_dir(target->queue, arrival->dir)->data_fd
-			       : dir->incoming;
+			       : incoming_of(target, arrival);
 }
 
 static void
@@ -66,13 +73,13 @@ clear_control(struct qf_target *target, const struct qf_arrival *arrival, const 
 {
 	struct qf_target_dir *dir = &target->dirs[arrival->dir];
 	struct qf_taken left;
-	enum qf_code code = qf_take(target->io, dir->incoming, name, dir->kinds, &left, err);
+	enum qf_code code = qf_take(target->io, incoming_of(target, arrival), name, dir->kinds, &left, err);
 
 	if (code == QF_E_GONE || code == QF_E_CHANGED)
 		return qf_err_set(err, QF_E_BUSY, name, "another run is at it");
 	if (code)
 		return code;
-	if (qf_io_unlink(target->io, dir->incoming, name, 0) != 0 && errno != ENOENT)
+	if (qf_io_unlink(target->io, incoming_of(target, arrival), name, 0) != 0 && errno != ENOENT)
 		code = qf_err_sys(err, errno, name, "cannot remove what an earlier run left");
 	qf_take_release(target->io, &left);
 	return code;
@@ -83,22 +90,22 @@ create_control(struct qf_target *target, struct qf_arrival *arrival, const char 
 	       struct qf_err *err)
 {
 	struct qf_target_dir *dir = &target->dirs[arrival->dir];
+	int incoming = incoming_of(target, arrival);
 	enum qf_code code;
 
-	arrival->control.fd = qf_io_create(target->io, dir->incoming, name, CREATE_FLAGS, 0600);
+	arrival->control.fd = qf_io_create(target->io, incoming, name, CREATE_FLAGS, 0600);
 	if (arrival->control.fd < 0 && errno == EEXIST) {
 		code = clear_control(target, arrival, name, err);
 		if (code)
 			return code;
-		arrival->control.fd =
-			qf_io_create(target->io, dir->incoming, name, CREATE_FLAGS, 0600);
+		arrival->control.fd = qf_io_create(target->io, incoming, name, CREATE_FLAGS, 0600);
 	}
 	if (arrival->control.fd < 0)
 		return qf_err_sys(err, errno, arrival->name, "cannot create it at the target");
 	code = qf_take_new(target->io, arrival->control.fd, dir->kinds, name, err);
 	/* Another run may have taken it for a left one before it was locked. */
 	if (!code && arrival->unclaimed)
-		code = qf_take_check(target->io, dir->incoming, name, &arrival->control, err);
+		code = qf_take_check(target->io, incoming, name, &arrival->control, err);
 	if (code == QF_E_GONE || code == QF_E_CHANGED)
 		code = qf_err_set(err, QF_E_BUSY, name, "another run is at it");
 	return code;
@@ -195,14 +202,18 @@ qf_arrive_stage(struct qf_target *target, struct qf_arrival *arrival, int data,
 {
 	char name[QF_STAGED_MAX], data_staged[QF_STAGED_MAX];
 	enum qf_code code;
+	int incoming;
 
+	code = qf_target_incoming(target, arrival->dir, arrival->lane, true, &incoming, err);
+	if (code)
+		return code;
 	qf_arrival_staged(arrival, name, data_staged);
 	arrival->data_named = false;
 	code = create_control(target, arrival, name, err);
 	if (code) {
 		/* Nothing of it is ours to remove where another run is at it. */
 		if (arrival->control.fd >= 0 && code != QF_E_BUSY)
-			qf_io_unlink(target->io, target->dirs[arrival->dir].incoming, name, 0);
+			qf_io_unlink(target->io, incoming_of(target, arrival), name, 0);
 		qf_arrive_release(target, arrival);
 		return code;
 	}
@@ -222,10 +233,19 @@ int
 qf_arrive_is_staged(struct qf_target *target, const struct qf_arrival *arrival)
 {
 	char name[QF_STAGED_MAX], data[QF_STAGED_MAX];
+	struct qf_err err = {0};
+	enum qf_code code;
 	struct stat st;
+	int incoming;
 
+	/* No run takes its folder away: without it nothing can be told. */
+	code = qf_target_incoming(target, arrival->dir, arrival->lane, false, &incoming, &err);
+	if (code) {
+		errno = err.sys ? err.sys : ENOENT;
+		return -1;
+	}
 	qf_arrival_staged(arrival, name, data);
-	if (qf_io_stat(target->io, target->dirs[arrival->dir].incoming, name, &st,
+	if (qf_io_stat(target->io, incoming_of(target, arrival), name, &st,
 		       AT_SYMLINK_NOFOLLOW) == 0)
 		return 1;
 	return errno == ENOENT ? 0 : -1;
@@ -254,7 +274,7 @@ qf_arrive_again(struct qf_target *target, struct qf_arrival *arrival, struct qf_
 	int fd;
 
 	qf_arrival_staged(arrival, name, data);
-	code = qf_take(target->io, dir->incoming, name, dir->kinds, &arrival->control, err);
+	code = qf_take(target->io, incoming_of(target, arrival), name, dir->kinds, &arrival->control, err);
 	if (code)
 		return code;
 	code = compare(target->io, arrival->control.fd, arrival->sha_control,
@@ -306,7 +326,7 @@ qf_arrive_control(struct qf_target *target, struct qf_arrival *arrival, struct q
 	int failure;
 
 	qf_arrival_staged(arrival, staged, data);
-	if (qf_io_rename_new(target->io, target->dirs[arrival->dir].incoming, staged,
+	if (qf_io_rename_new(target->io, incoming_of(target, arrival), staged,
 			     qf_queue_dir(target->queue, arrival->dir)->control_fd,
 			     arrival->name) == 0)
 		return QF_OK;
@@ -333,7 +353,21 @@ qf_arrive_discard(struct qf_target *target, struct qf_arrival *arrival)
 			     0);
 	at = data_place(target, arrival, data);
 	qf_io_unlink(target->io, at, data, 0);
-	qf_io_unlink(target->io, target->dirs[arrival->dir].incoming, control, 0);
+	qf_io_unlink(target->io, incoming_of(target, arrival), control, 0);
+}
+
+void
+qf_arrive_clear(struct qf_target *target, const struct qf_arrival *arrival)
+{
+	struct qf_arrival other = *arrival;
+	int incoming;
+
+	other.data_named = false;
+	for (other.lane = 0; other.lane < QF_LANES_MAX; other.lane++)
+		if (other.lane != arrival->lane &&
+		    qf_target_incoming(target, other.dir, other.lane, false, &incoming, NULL) ==
+			    QF_OK)
+			qf_arrive_discard(target, &other);
 }
 
 void
@@ -352,7 +386,7 @@ qf_arrive_sync(struct qf_target *target, struct qf_arrival *const *some, size_t 
 		const struct qf_dir *d = qf_queue_dir(target->queue, some[i]->dir);
 		size_t k = 0;
 
-		fds[i] = which == QF_SYNC_INCOMING ? target->dirs[some[i]->dir].incoming
+		fds[i] = which == QF_SYNC_INCOMING ? incoming_of(target, some[i])
 			 : which == QF_SYNC_DATA   ? d->data_fd
 						   : d->control_fd;
 		while (fds[k] != fds[i])

@@ -1,0 +1,332 @@
+/*
+ * export_end - claims of an export released, for the receipt says that their messages have arrived;
+ * or put back into their queue.
+ *
+ * A receipt is trusted for what it names: run, id, and the SHA-256 of the control file, which has
+ * to be that of the claim. Messages of the run that it does not name stay claimed.
+ */
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "buf.h"
+#include "err.h"
+#include "layout.h"
+#include "salvage.h"
+
+#define RECEIPT_MAX ((size_t)1 << 30)
+
+/* ------------------------------------------------------------------ the receipt */
+
+struct line {
+	char id[QF_NAME_MAX - 2];
+	uint8_t sha[32];
+	bool used;
+};
+
+struct receipt {
+	char run[QF_RUN_MAX];
+	struct line *lines;
+	size_t n, cap;
+	bool ended;
+};
+
+static const char *
+text_of(const json_t *object, const char *key)
+{
+	return json_string_value(json_object_get(object, key));
+}
+
+static bool
+take_line(struct receipt *receipt, const json_t *json)
+{
+	const char *schema = text_of(json, "schema"), *run = text_of(json, "run"),
+		   *id = text_of(json, "id");
+	const char *sha = text_of(json_object_get(json, "sha256"), "control");
+	struct line *line;
+
+	if (!schema || strcmp(schema, "qf.receipt/1") || !run || !*run ||
+	    strlen(run) >= QF_RUN_MAX || (receipt->run[0] && strcmp(run, receipt->run)) ||
+	    receipt->ended)
+		return false;
+	strcpy(receipt->run, run);
+	if (json_object_get(json, "complete")) {
+		receipt->ended = true;
+		return true;
+	}
+	if (!id || strlen(id) >= sizeof(line->id))
+		return false;
+	if (receipt->n == receipt->cap) {
+		size_t cap = receipt->cap ? receipt->cap * 2 : 256;
+		struct line *more = realloc(receipt->lines, cap * sizeof(*more));
+
+		if (!more)
+			return false;
+		receipt->lines = more;
+		receipt->cap = cap;
+	}
+	line = &receipt->lines[receipt->n];
+	*line = (struct line){.used = false};
+	strcpy(line->id, id);
+	if (!qf_hex_read(sha, line->sha, sizeof(line->sha)))
+		return false;
+	receipt->n++;
+	return true;
+}
+
+static int
+compare_lines(const void *a, const void *b)
+{
+	return strcmp(((const struct line *)a)->id, ((const struct line *)b)->id);
+}
+
+static enum qf_code
+read_receipt(struct qf_io *io, const char *path, struct receipt *receipt, struct qf_err *err)
+{
+	int fd = qf_io_open(io, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+	struct qf_buf bytes = {0};
+	enum qf_code code = QF_OK;
+	const char *at, *end;
+	ssize_t n = 1;
+
+	if (fd < 0)
+		return qf_err_sys(err, errno, path, "cannot open");
+	while (n > 0 && bytes.n <= RECEIPT_MAX) {
+		char *room = qf_buf_room(&bytes, 65536);
+
+		n = room ? qf_io_read(io, fd, room, 65536) : 0;
+		if (n > 0)
+			bytes.n += (size_t)n;
+	}
+	qf_io_close(io, fd);
+	if (n < 0)
+		code = qf_err_sys(err, errno, path, "cannot read");
+	else if (bytes.failed)
+		code = qf_err_nomem(err);
+	for (at = bytes.p; !code && at && at < bytes.p + bytes.n; at = end + 1) {
+		json_t *json = NULL;
+
+		end = memchr(at, '\n', (size_t)(bytes.p + bytes.n - at));
+		if (end)
+			json = json_loadb(at, (size_t)(end - at), 0, NULL);
+		if (!json || !take_line(receipt, json))
+			code = qf_err_set(err, QF_E_DATA, path, "no receipt of qf salvage import");
+		json_decref(json);
+	}
+	if (!code && !receipt->ended)
+		code = qf_err_set(err, QF_E_DATA, path, "the receipt has no end: give all of it");
+	if (receipt->n)
+		qsort(receipt->lines, receipt->n, sizeof(*receipt->lines), compare_lines);
+	qf_buf_release(&bytes);
+	return code;
+}
+
+/* ------------------------------------------------------------------ the claims of a run */
+
+struct claims {
+	struct qf_salvage *salvage;
+	const char *run;
+	struct one {
+		size_t dir;
+		char folder[QF_CLAIM_FOLDER_MAX];
+		char name[QF_NAME_MAX];
+		bool owned; /* its export is, as far as can be known, still at work */
+	} * all;
+	size_t n, cap;
+	bool any; /* a folder of the run is there, or was */
+	bool nomem;
+};
+
+static bool
+note(void *ctx, const struct qf_claim_found *found)
+{
+	struct claims *claims = ctx;
+	size_t n = strlen(claims->run);
+
+	if (strncmp(found->folder, claims->run, n) != 0 || found->folder[n] != '.')
+		return true;
+	claims->any = true;
+	if (!found->name)
+		return true;
+	if (claims->n == claims->cap) {
+		size_t cap = claims->cap ? claims->cap * 2 : 256;
+		struct one *more = realloc(claims->all, cap * sizeof(*more));
+
+		claims->nomem |= !more;
+		if (!more)
+			return false;
+		claims->all = more;
+		claims->cap = cap;
+	}
+	claims->all[claims->n].dir = found->dir;
+	snprintf(claims->all[claims->n].folder, QF_CLAIM_FOLDER_MAX, "%s", found->folder);
+	snprintf(claims->all[claims->n].name, QF_NAME_MAX, "%s", found->name);
+	claims->all[claims->n++].owned =
+		!found->owner_ended && !found->own && found->idle < claims->salvage->options.lease;
+	return true;
+}
+
+static enum qf_code
+open_claims(struct qf_salvage *salvage, const char *run, struct claims *claims, struct qf_err *err)
+{
+	struct qf_claim_run own = {.pid = -1};
+	enum qf_code code;
+
+	*claims = (struct claims){.salvage = salvage, .run = run};
+	snprintf(own.run, sizeof(own.run), "%s", salvage->run);
+	snprintf(own.target, sizeof(own.target), "archive");
+	snprintf(own.command, sizeof(own.command), "export");
+	code = qf_claims_open(salvage->from, &own, false, &salvage->claims, err);
+	if (!code)
+		code = qf_claims_list(salvage->claims, note, claims, err);
+	if (!code && claims->nomem)
+		code = qf_err_nomem(err);
+	return code;
+}
+
+static void
+tell(struct claims *claims, const struct one *one, enum qf_salvage_outcome outcome,
+     enum qf_salvage_why why, const char *detail)
+{
+	struct qf_salvage_record record = {
+		.outcome = outcome,
+		.why = why,
+		.detail = detail,
+		.id = one->name + 2,
+		.file = one->name,
+		.from = qf_queue_dir(claims->salvage->from, one->dir)->path,
+		.bounce_at = QF_TIME_NONE,
+		.bytes = -1};
+
+	qf_salvage_tell(claims->salvage, &record);
+}
+
+static void
+tell_failure(struct claims *claims, const struct one *one, enum qf_code code,
+	     const struct qf_err *err)
+{
+	char detail[400];
+
+	snprintf(detail, sizeof(detail), "%.150s: %.150s; still claimed", err->what, err->why);
+	tell(claims, one, code == QF_E_BUSY ? QF_SALVAGE_SKIPPED : QF_SALVAGE_FAILED,
+	     code == QF_E_BUSY ? QF_SALVAGE_WHY_BUSY : QF_SALVAGE_WHY_ERROR, detail);
+}
+
+static void
+tidy(struct claims *claims)
+{
+	for (size_t i = 0; i < claims->n; i++)
+		if (i == 0 || claims->all[i].dir != claims->all[i - 1].dir ||
+		    strcmp(claims->all[i].folder, claims->all[i - 1].folder) != 0)
+			qf_claims_tidy(claims->salvage->claims, claims->all[i].dir,
+				       claims->all[i].folder);
+}
+
+/* ------------------------------------------------------------------ commit */
+
+/* Data file, then claim: as long as anything is there that tells of the message, the claim is. */
+static enum qf_code
+release_one(struct qf_claims *claims, struct qf_claim *claim, struct qf_err *err)
+{
+	enum qf_code code = qf_claim_drop_data(claims, claim, err);
+
+	if (!code)
+		code = qf_claims_sync_data(claims, &claim, 1, err);
+	if (!code)
+		code = qf_claim_drop(claims, claim, err);
+	if (!code)
+		code = qf_claims_sync_folders(claims, &claim, 1, err);
+	return code;
+}
+
+static void
+commit_one(struct claims *claims, const struct receipt *receipt, const struct one *one)
+{
+	struct line key = {.used = false}, *line;
+	struct qf_claim claim = {.taken = {.fd = -1}};
+	uint8_t sha[32];
+	struct qf_err err;
+	enum qf_code code;
+
+	snprintf(key.id, sizeof(key.id), "%s", one->name + 2);
+	line = receipt->n ? bsearch(&key, receipt->lines, receipt->n, sizeof(key), compare_lines)
+			  : NULL;
+	if (!line) {
+		tell(claims, one, QF_SALVAGE_SKIPPED, QF_SALVAGE_WHY_UNSIGNED,
+		     "not in the receipt: still claimed; --abort puts it back");
+		return;
+	}
+	code = qf_claim_adopt(claims->salvage->claims, one->dir, one->folder, one->name, &claim,
+			      &err);
+	if (code) {
+		tell_failure(claims, one, code, &err);
+		return;
+	}
+	qf_sha_bytes(qf_msg_bytes(claim.msg), sha);
+	if (memcmp(sha, line->sha, sizeof(sha)) != 0) {
+		tell(claims, one, QF_SALVAGE_FAILED, QF_SALVAGE_WHY_CHANGED,
+		     "the receipt is for another content; still claimed");
+	} else {
+		code = release_one(claims->salvage->claims, &claim, &err);
+		if (code)
+			tell_failure(claims, one, code, &err);
+		else
+			tell(claims, one, QF_SALVAGE_MOVED, QF_SALVAGE_WHY_NONE, NULL);
+	}
+	qf_claim_release(claims->salvage->claims, &claim);
+}
+
+enum qf_code
+qf_salvage_commit(struct qf_salvage *salvage, const char *path, struct qf_err *err)
+{
+	struct receipt receipt = {.n = 0};
+	struct claims claims = {.n = 0};
+	enum qf_code code = read_receipt(salvage->io, path, &receipt, err);
+
+	if (!code)
+		code = open_claims(salvage, receipt.run, &claims, err);
+	if (!code && !claims.any)
+		code = qf_err_set(err, QF_E_NOT_FOUND, path,
+				  "nothing is claimed here by the export it is for (%s)",
+				  receipt.run);
+	for (size_t i = 0; i < claims.n && !code; i++)
+		commit_one(&claims, &receipt, &claims.all[i]);
+	if (!code)
+		tidy(&claims);
+	free(claims.all);
+	free(receipt.lines);
+	return code;
+}
+
+/* ------------------------------------------------------------------ abort */
+
+enum qf_code
+qf_salvage_abort(struct qf_salvage *salvage, const char *run, struct qf_err *err)
+{
+	struct claims claims;
+	struct qf_err one;
+	enum qf_code code = open_claims(salvage, run, &claims, err), put;
+
+	if (!code && !claims.any)
+		code = qf_err_set(err, QF_E_NOT_FOUND, run, "nothing is claimed here by this run");
+	for (size_t i = 0; i < claims.n && !code; i++) {
+		if (claims.all[i].owned) {
+			tell(&claims, &claims.all[i], QF_SALVAGE_SKIPPED, QF_SALVAGE_WHY_CLAIMED,
+			     "its export is still at work, or ended less than the lease ago "
+			     "(--lease)");
+			continue;
+		}
+		put = qf_claim_put_back(salvage->claims, claims.all[i].dir, claims.all[i].folder,
+					claims.all[i].name, &one);
+		if (put)
+			tell_failure(&claims, &claims.all[i], put, &one);
+		else
+			tell(&claims, &claims.all[i], QF_SALVAGE_LEFT, QF_SALVAGE_WHY_ABORTED,
+			     "put back");
+	}
+	if (!code)
+		tidy(&claims);
+	free(claims.all);
+	return code;
+}
