@@ -7,8 +7,8 @@
  * Lines about anything else are not judged. Each rule was tried on sendmail 8.17.1.9; what was seen
  * is in cf_test.c.
  *
- * Origin: sendmail/readcf.c readcf(), setoption(), settimeout(), inittimeouts(); sendmail/queue.c
- * makequeue().
+ * Origin: sendmail/readcf.c readcf(), setoption(), settimeout(), inittimeouts(). Queue groups are
+ * read in cf_group.c.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -16,39 +16,13 @@
 #include <string.h>
 #include <strings.h>
 
-#include "arena.h"
 #include "buf.h"
-#include "cf.h"
-#include "cf_line.h"
-#include "cf_names.h"
+#include "cf_parts.h"
 #include "cf_value.h"
 #include "err.h"
 #include "sys.h"
 
-/* As sendmail: MAXQUEUEGROUPS, the default one included. */
-#define GROUPS_MAX 50
-
 #define DEFAULT_QUEUE "/var/spool/mqueue"
-
-/* The last line that names an option. */
-struct setting {
-	char *value; /* NULL: none does */
-	unsigned line;
-	unsigned order; /* among all settings of the file, from 1 */
-};
-
-struct qf_cf {
-	struct qf_arena arena;
-	const char *name;
-	struct qf_policy policy;
-	/* One for each option, then one for each sub-option of Timeout. */
-	struct setting settings[QF_CF_OPTIONS + QF_CF_TIMEOUTS];
-	unsigned nset;
-	const char *queue_directory; /* NULL: no line sets it */
-	unsigned queue_line;
-	struct qf_group groups[GROUPS_MAX];
-	size_t ngroups;
-};
 
 void
 qf_policy_default(struct qf_policy *policy)
@@ -82,20 +56,14 @@ qf_timeout_class_name(enum qf_timeout_class c)
 
 /* ---------------------------------------------------------------- reading */
 
-struct reader {
-	struct qf_cf_line line;
-	struct qf_cf *cf;
-	bool mqueue_given; /* a Q line redefines the default group */
-};
-
-static const char *
-copy(struct reader *r, const char *text, size_t n)
+const char *
+qf_cf_copy(struct qf_cf_reader *r, const char *text, size_t n)
 {
 	return qf_arena_copy(&r->cf->arena, (struct qf_slice){text, n}).p;
 }
 
-static enum qf_code
-refuse_macro(struct reader *r, const char *option)
+enum qf_code
+qf_cf_refuse_macro(struct qf_cf_reader *r, const char *option)
 {
 	char why[96];
 
@@ -105,14 +73,14 @@ refuse_macro(struct reader *r, const char *option)
 }
 
 static enum qf_code
-read_queue_directory(struct reader *r, size_t place)
+read_queue_directory(struct qf_cf_reader *r, size_t place)
 {
 	struct qf_cf *cf = r->cf;
 
 	if (r->line.macro != SIZE_MAX && r->line.macro >= place)
-		return refuse_macro(r, "QueueDirectory");
+		return qf_cf_refuse_macro(r, "QueueDirectory");
 	cf->queue_directory =
-		place < r->line.n ? copy(r, r->line.text + place, r->line.n - place) : "mqueue";
+		place < r->line.n ? qf_cf_copy(r, r->line.text + place, r->line.n - place) : "mqueue";
 	cf->queue_line = r->line.number;
 	return cf->queue_directory ? QF_OK : qf_err_nomem(r->line.err);
 }
@@ -120,7 +88,7 @@ read_queue_directory(struct reader *r, size_t place)
 /* ---------------------------------------------------------------- options */
 
 static enum qf_code
-keep(struct reader *r, size_t index, size_t from, size_t to)
+keep(struct qf_cf_reader *r, size_t index, size_t from, size_t to)
 {
 	struct setting *setting = &r->cf->settings[index];
 	char *value = strndup(r->line.text + from, to - from);
@@ -136,7 +104,7 @@ keep(struct reader *r, size_t index, size_t from, size_t to)
 
 /* Timeout.NAME: text[name..name_end) is the name, text[from..to) the value. */
 static enum qf_code
-set_timeout(struct reader *r, size_t name, size_t name_end, size_t from, size_t to)
+set_timeout(struct qf_cf_reader *r, size_t name, size_t name_end, size_t from, size_t to)
 {
 	struct qf_policy *policy = &r->cf->policy;
 	size_t i = qf_cf_find_timeout(r->line.text + name, name_end - name);
@@ -179,7 +147,7 @@ set_timeout(struct reader *r, size_t name, size_t name_end, size_t from, size_t 
 /* Timeout without a sub-option: NAME=TIME or NAME:TIME, separated by commas. A bare time sets those
    of the SMTP dialogue, and what is neither is passed over. Origin: inittimeouts(). */
 static enum qf_code
-set_timeouts(struct reader *r, size_t from)
+set_timeouts(struct qf_cf_reader *r, size_t from)
 {
 	enum qf_code code = QF_OK;
 
@@ -203,7 +171,7 @@ set_timeouts(struct reader *r, size_t from)
 
 /* QueueTimeout, the old form of two timeouts: RETURN or RETURN/WARN. */
 static enum qf_code
-set_queue_timeout(struct reader *r, size_t from)
+set_queue_timeout(struct qf_cf_reader *r, size_t from)
 {
 	size_t slash = from + strcspn(r->line.text + from, "/");
 	struct qf_policy *policy = &r->cf->policy;
@@ -226,7 +194,7 @@ set_queue_timeout(struct reader *r, size_t from)
 
 /* MinFreeBlocks, the old form with MaxMessageSize behind a slash. */
 static enum qf_code
-set_min_free_blocks(struct reader *r, size_t from)
+set_min_free_blocks(struct qf_cf_reader *r, size_t from)
 {
 	size_t slash = from + strcspn(r->line.text + from, "/");
 
@@ -238,7 +206,7 @@ set_min_free_blocks(struct reader *r, size_t from)
 
 /* sub: where the name of a sub-option begins in text, up to sub_end; sub_end for none. */
 static enum qf_code
-set_option(struct reader *r, size_t index, size_t sub, size_t sub_end, size_t from)
+set_option(struct qf_cf_reader *r, size_t index, size_t sub, size_t sub_end, size_t from)
 {
 	const struct qf_cf_name *option = &qf_cf_options[index];
 	struct qf_policy *policy = &r->cf->policy;
@@ -295,7 +263,7 @@ set_option(struct reader *r, size_t index, size_t sub, size_t sub_end, size_t fr
 /* An option sendmail does not know because of blanks where it allows none. Of those that are about
    the queue this is said; with others it is sendmail's affair. */
 static enum qf_code
-refuse_blanks(struct reader *r, size_t from, size_t to)
+refuse_blanks(struct qf_cf_reader *r, size_t from, size_t to)
 {
 	char why[160];
 
@@ -319,7 +287,7 @@ refuse_blanks(struct reader *r, size_t from, size_t to)
 
 /* O NAME=VALUE, O NAME.SUB=VALUE, or the old form: O, a letter, the value. */
 static enum qf_code
-read_option(struct reader *r)
+read_option(struct qf_cf_reader *r)
 {
 	const char *text = r->line.text;
 	size_t name = 2, end, dot, from, index;
@@ -347,156 +315,11 @@ read_option(struct reader *r)
 	return set_option(r, index, dot < end ? dot + 1 : end, end, from);
 }
 
-/* ---------------------------------------------------------------- queue groups */
-
-/*
- * The value of one field of a Q line from *place on: quotes and backslashes taken off, up to a
- * comma outside quotes, where *place is left.
- * Origin: sendmail/readcf.c munchstring().
- */
-static char *
-read_field(struct reader *r, size_t *place)
-{
-	const char *text = r->line.text;
-	size_t end = *place;
-	bool quoted = false;
-	char *value, *at;
-
-	for (; end < r->line.n && (quoted || text[end] != ','); end++) {
-		if (text[end] == '"')
-			quoted = !quoted;
-		else if (text[end] == '\\' && end + 1 < r->line.n)
-			end++;
-	}
-	at = value = qf_arena_alloc(&r->cf->arena, end - *place + 1);
-	if (!value)
-		return NULL;
-	for (size_t i = *place; i < end; i++) {
-		if (text[i] == '\\' && i + 1 < end)
-			*at++ = text[++i];
-		else if (text[i] != '"' && text[i] != '\\')
-			*at++ = text[i];
-	}
-	*at = '\0';
-	*place = end;
-	return value;
-}
-
-/* Flags are single letters, blanks among them none. */
-static const char *
-squeeze(char *text)
-{
-	char *to = text;
-
-	for (const char *from = text; *from; from++)
-		if (!qf_cf_is_space(*from))
-			*to++ = *from;
-	*to = '\0';
-	return text;
-}
-
-static enum qf_code
-set_group_field(struct reader *r, struct qf_group *group, char field, char *value, size_t place)
-{
-	enum qf_code code = QF_OK;
-	int n;
-
-	switch (field) {
-	case 'P':
-		if (!*value)
-			return qf_cf_refuse(&r->line, place, "", "queue group: empty path");
-		group->path = value;
-		break;
-	case 'F':
-		group->flags = squeeze(value);
-		break;
-	case 'I':
-		code = qf_cf_read_span(&r->line, "queue group: Interval", value, strlen(value),
-				       place, 'm', &group->interval);
-		if (!code && group->interval < 0)
-			group->interval = 0;
-		break;
-	case 'r':
-		n = qf_cf_read_int(value);
-		group->max_recipients = n > 0 ? n : 0;
-		break;
-	default:
-		break; /* says nothing of where the queue is, or is of another version */
-	}
-	return code;
-}
-
-static enum qf_code
-add_group(struct reader *r, const struct qf_group *group)
-{
-	struct qf_cf *cf = r->cf;
-
-	/* A later line of the same name, in any case, takes the place of the former. */
-	for (size_t i = 0; i < cf->ngroups; i++) {
-		if (strcasecmp(cf->groups[i].name, group->name) == 0) {
-			cf->groups[i] = *group;
-			r->mqueue_given |= i == 0;
-			return QF_OK;
-		}
-	}
-	if (cf->ngroups == GROUPS_MAX)
-		return qf_cf_refuse(&r->line, 0, "", "too many queue groups: sendmail takes 50");
-	cf->groups[cf->ngroups++] = *group;
-	return QF_OK;
-}
-
-/* QNAME, FIELD=VALUE, ...; only the first letter of a field counts. */
-static enum qf_code
-read_group(struct reader *r)
-{
-	struct qf_group group = {.flags = "", .line = r->line.number};
-	size_t i = 1 + strcspn(r->line.text + 1, ", \t\n\v\f\r");
-	enum qf_code code = QF_OK;
-
-	if (r->line.n == 1)
-		return qf_cf_refuse(&r->line, 0, "", "queue group without a name");
-	group.name = copy(r, r->line.text + 1, i - 1);
-	if (!group.name)
-		return qf_err_nomem(r->line.err);
-	i += i < r->line.n;
-	while (i < r->line.n && !code) {
-		char field, *value;
-		size_t place;
-
-		while (i < r->line.n && (r->line.text[i] == ',' || qf_cf_is_space(r->line.text[i])))
-			i++;
-		field = r->line.text[i];
-		i += strcspn(r->line.text + i, "=,");
-		if (r->line.text[i] != '=')
-			return qf_cf_refuse(&r->line, i, "QNAME, P=/directory, F=f, I=15m, r=20",
-					    "queue group: = expected");
-		i++;
-		while (i < r->line.n && qf_cf_is_space(r->line.text[i]))
-			i++;
-		place = i;
-		value = read_field(r, &i);
-		if (!value)
-			return qf_err_nomem(r->line.err);
-		if (field == 'P' && r->line.macro != SIZE_MAX && r->line.macro >= place &&
-		    r->line.macro < i)
-			return refuse_macro(r, "queue group: Path");
-		code = set_group_field(r, &group, field, value, place);
-	}
-	if (!code && !group.path) {
-		group.path = r->cf->queue_directory;
-		if (!group.path)
-			return qf_cf_refuse(
-				&r->line, 0, "",
-				"queue group without a path before QueueDirectory is set");
-	}
-	return code ? code : add_group(r, &group);
-}
-
 /* ---------------------------------------------------------------- the file */
 
 /* VLEVEL/VENDOR. Of no number sendmail takes no notice. */
 static void
-read_version(struct reader *r)
+read_version(struct qf_cf_reader *r)
 {
 	const char *text = r->line.text + 1;
 
@@ -508,7 +331,7 @@ read_version(struct reader *r)
 
 /* The logical line bytes[start..end). */
 static enum qf_code
-read_line(struct reader *r, size_t start, size_t end)
+read_line(struct qf_cf_reader *r, size_t start, size_t end)
 {
 	char letter = start < end ? r->line.bytes.p[start] : '\0';
 
@@ -521,7 +344,7 @@ read_line(struct reader *r, size_t start, size_t end)
 	case 'O':
 		return read_option(r);
 	case 'Q':
-		return read_group(r);
+		return qf_cf_read_group(r);
 	default:
 		read_version(r);
 		return QF_OK;
@@ -530,7 +353,7 @@ read_line(struct reader *r, size_t start, size_t end)
 
 /* Lines, with those that continue them: that begin with a blank or a tab. */
 static enum qf_code
-read_lines(struct reader *r)
+read_lines(struct qf_cf_reader *r)
 {
 	const char *p = r->line.bytes.p;
 	size_t n = r->line.bytes.n, start = 0;
@@ -562,12 +385,12 @@ enum qf_code
 qf_cf_parse(struct qf_slice bytes, const char *name, struct qf_cf **out, struct qf_err *err)
 {
 	struct qf_cf *cf = calloc(1, sizeof(*cf));
-	struct reader r = {.line = {.file = name, .bytes = bytes, .err = err}, .cf = cf};
+	struct qf_cf_reader r = {.line = {.file = name, .bytes = bytes, .err = err}, .cf = cf};
 	enum qf_code code;
 
 	if (!cf)
 		return qf_err_nomem(err);
-	cf->name = copy(&r, name, strlen(name));
+	cf->name = qf_cf_copy(&r, name, strlen(name));
 	qf_policy_default(&cf->policy);
 	cf->groups[cf->ngroups++] = (struct qf_group){.name = "mqueue", .flags = ""};
 	if (!cf->name)

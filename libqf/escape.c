@@ -1,5 +1,5 @@
 /*
- * escape - making the bytes of messages safe to show and to store.
+ * escape - making the bytes of messages safe to show.
  *
  * The form for terminals
  *	A character is shown as it is when it is printable: a letter, mark, number, punctuation,
@@ -21,87 +21,20 @@
 #include <utf8proc.h>
 #endif
 
-#include "buf.h"
+#include "escape_parts.h"
 
 /* Marks that may stand on one base. Real writing needs up to four or so. */
 #define MARKS_MAX 8
-
-/*
- * One character of UTF-8, well-formed as Unicode's table 3-7 has it: no overlong forms, no
- * surrogates, nothing beyond U+10FFFF. Returns the bytes it takes. For what is none, *c is -1,
- * and the bytes are the longest beginning of a character, or one.
- */
-static size_t
-utf8_next(const char *text, size_t n, int32_t *c)
-{
-	const unsigned char *p = (const unsigned char *)text;
-	unsigned char low = 0x80, high = 0xbf;
-	size_t length;
-	int32_t value;
-
-	*c = -1;
-	if (p[0] < 0x80) {
-		*c = p[0];
-		return 1;
-	}
-	if (p[0] < 0xc2 || p[0] > 0xf4)
-		return 1;
-	if (p[0] < 0xe0) {
-		length = 2;
-		value = p[0] & 0x1f;
-	} else if (p[0] < 0xf0) {
-		length = 3;
-		value = p[0] & 0x0f;
-		if (p[0] == 0xe0)
-			low = 0xa0;
-		else if (p[0] == 0xed)
-			high = 0x9f;
-	} else {
-		length = 4;
-		value = p[0] & 0x07;
-		if (p[0] == 0xf0)
-			low = 0x90;
-		else if (p[0] == 0xf4)
-			high = 0x8f;
-	}
-	for (size_t i = 1; i < length; i++) {
-		if (i == n || p[i] < low || p[i] > high)
-			return i;
-		value = value << 6 | (p[i] & 0x3f);
-		low = 0x80;
-		high = 0xbf;
-	}
-	*c = value;
-	return length;
-}
-
-/* Bytes of ASCII that lead the text. */
-static size_t
-ascii_run(struct qf_slice text)
-{
-	size_t i = 0;
-
-	for (; text.n - i >= sizeof(uint64_t); i += sizeof(uint64_t)) {
-		uint64_t word;
-
-		memcpy(&word, text.p + i, sizeof(word));
-		if (word & 0x8080808080808080u)
-			break;
-	}
-	while (i < text.n && (unsigned char)text.p[i] < 0x80)
-		i++;
-	return i;
-}
 
 bool
 qf_utf8_valid(struct qf_slice text)
 {
 	while (text.n) {
-		size_t n = ascii_run(text);
+		size_t n = qf_ascii_run(text);
 		int32_t c;
 
 		if (n == 0) {
-			n = utf8_next(text.p, text.n, &c);
+			n = qf_utf8_next(text.p, text.n, &c);
 			if (c < 0)
 				return false;
 		}
@@ -186,12 +119,10 @@ may_cut(int32_t before, int32_t after, int32_t *state)
 
 #endif
 
-static const char hex_digits[] = "0123456789abcdef";
-
 static void
 add_byte_escape(struct qf_buf *out, unsigned char byte)
 {
-	char text[4] = {'\\', 'x', hex_digits[byte >> 4], hex_digits[byte & 15]};
+	char text[4] = {'\\', 'x', qf_hex_digits[byte >> 4], qf_hex_digits[byte & 15]};
 
 	qf_buf_add(out, text, sizeof(text));
 }
@@ -204,7 +135,7 @@ add_char_escape(struct qf_buf *out, int32_t c)
 
 	text[--at] = '}';
 	do
-		text[--at] = hex_digits[c & 15];
+		text[--at] = qf_hex_digits[c & 15];
 	while (c >>= 4);
 	text[--at] = '{';
 	text[--at] = 'u';
@@ -232,12 +163,6 @@ add_control(struct qf_buf *out, unsigned char c)
 	}
 }
 
-static bool
-is_plain(unsigned char c)
-{
-	return c >= 0x20 && c < 0x7f && c != '\\';
-}
-
 /* Would a single backslash before this text be read as the start of an escape? What follows the
    text is not known: another text may be put behind it. */
 static bool
@@ -245,7 +170,7 @@ must_double(struct qf_slice rest)
 {
 	/* All else that is shown as an escape begins with a backslash; of non-ASCII that is not
 	   known yet, and two backslashes are right before anything. */
-	return rest.n == 0 || !is_plain((unsigned char)rest.p[0]) || strchr("ntrxu", rest.p[0]);
+	return rest.n == 0 || !qf_is_plain((unsigned char)rest.p[0]) || strchr("ntrxu", rest.p[0]);
 }
 
 void
@@ -259,14 +184,14 @@ qf_escape_terminal(struct qf_buf *out, struct qf_slice text, bool utf8)
 		size_t n;
 		int32_t c;
 
-		while (i < text.n && is_plain((unsigned char)text.p[i]))
+		while (i < text.n && qf_is_plain((unsigned char)text.p[i]))
 			i++;
 		if (i > start) {
 			qf_buf_add(out, text.p + start, i - start);
 			marks = 0;
 			continue;
 		}
-		n = utf8_next(text.p + i, text.n - i, &c);
+		n = qf_utf8_next(text.p + i, text.n - i, &c);
 		if (c == '\\') {
 			struct qf_slice rest = {text.p + i + 1, text.n - i - 1};
 
@@ -302,13 +227,13 @@ qf_text_width(struct qf_slice text)
 	size_t width = 0;
 
 	while (text.n) {
-		size_t n = ascii_run(text);
+		size_t n = qf_ascii_run(text);
 		int32_t c;
 
 		if (n > 0) {
 			width += n;
 		} else {
-			n = utf8_next(text.p, text.n, &c);
+			n = qf_utf8_next(text.p, text.n, &c);
 			width += c < 0 ? 1 : width_of(c);
 		}
 		text.p += n;
@@ -327,7 +252,7 @@ add_cut(struct qf_buf *out, struct qf_slice text, size_t n, bool utf8)
 size_t
 qf_text_fit(struct qf_buf *out, struct qf_slice text, size_t width, bool utf8)
 {
-	size_t ascii = ascii_run(text);
+	size_t ascii = qf_ascii_run(text);
 	/* Columns so far, and the last place where the text may end and an ellipsis follow. */
 	size_t used = 0, cut = 0, cut_used = 0;
 	size_t n;
@@ -345,7 +270,7 @@ qf_text_fit(struct qf_buf *out, struct qf_slice text, size_t width, bool utf8)
 		return width;
 	}
 	for (size_t i = 0; i < text.n; i += n) {
-		n = utf8_next(text.p + i, text.n - i, &c);
+		n = qf_utf8_next(text.p + i, text.n - i, &c);
 		if (used < width && ((before < 0x80 && c < 0x80) || may_cut(before, c, &state))) {
 			cut = i;
 			cut_used = used;
@@ -359,217 +284,4 @@ qf_text_fit(struct qf_buf *out, struct qf_slice text, size_t width, bool utf8)
 	}
 	qf_buf_add(out, text.p, text.n);
 	return used;
-}
-
-/* ---------------------------------------------------------------- JSON */
-
-/* Bytes of a word that are no printable ASCII, a quote or a backslash: the top bit of each, with
-   false ones only above a true one. */
-static uint64_t
-special_bytes(uint64_t word)
-{
-	const uint64_t ones = 0x0101010101010101u;
-	const uint64_t tops = 0x8080808080808080u;
-	uint64_t quote = word ^ ones * '"';
-	uint64_t backslash = word ^ ones * '\\';
-
-	return ((word - ones * 0x20) | (quote - ones) | (backslash - ones) | (word + ones) | word) &
-	       tops;
-}
-
-/* Characters that JSON may hold as they are, but a terminal or a reader of lines had better not
-   see: C1 controls, controls of direction, line and paragraph separators. */
-static bool
-json_unwelcome(int32_t c)
-{
-	return c < 0xa0 || c == 0x61c || c == 0x200e || c == 0x200f ||
-	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
-}
-
-static void
-add_json_escape(struct qf_buf *out, int32_t c)
-{
-	char text[6] = {'\\',
-			'u',
-			hex_digits[c >> 12 & 15],
-			hex_digits[c >> 8 & 15],
-			hex_digits[c >> 4 & 15],
-			hex_digits[c & 15]};
-
-	qf_buf_add(out, text, sizeof(text));
-}
-
-static void
-add_json_ascii(struct qf_buf *out, char c)
-{
-	char text[2] = {'\\', c};
-
-	switch (c) {
-	case '"':
-	case '\\':
-		break;
-	case '\n':
-		text[1] = 'n';
-		break;
-	case '\t':
-		text[1] = 't';
-		break;
-	case '\r':
-		text[1] = 'r';
-		break;
-	default:
-		add_json_escape(out, c);
-		return;
-	}
-	qf_buf_add(out, text, sizeof(text));
-}
-
-static bool
-json_plain(unsigned char c)
-{
-	return is_plain(c) && c != '"';
-}
-
-/* The rest of a string, from its first byte that cannot be copied. */
-static bool
-add_json_rest(struct qf_buf *out, struct qf_slice text)
-{
-	bool exact = true;
-
-	for (size_t i = 0; i < text.n;) {
-		size_t start = i;
-		size_t n;
-		int32_t c;
-
-		while (i < text.n && json_plain((unsigned char)text.p[i]))
-			i++;
-		if (i > start) {
-			qf_buf_add(out, text.p + start, i - start);
-			continue;
-		}
-		n = utf8_next(text.p + i, text.n - i, &c);
-		if (c < 0) {
-			qf_buf_add(out, "\xef\xbf\xbd", 3);
-			exact = false;
-		} else if (c < 0x80) {
-			add_json_ascii(out, (char)c);
-		} else if (json_unwelcome(c)) {
-			add_json_escape(out, c);
-		} else {
-			qf_buf_add(out, text.p + i, n);
-		}
-		i += n;
-	}
-	return exact;
-}
-
-/* Copy what leads the text and needs no escape; to has room for all of it. Returns how much. */
-static size_t
-copy_json_plain(char *to, struct qf_slice text)
-{
-	size_t i = 0;
-	uint64_t word;
-
-	for (; text.n - i >= sizeof(word); i += sizeof(word)) {
-		memcpy(&word, text.p + i, sizeof(word));
-		if (special_bytes(word))
-			break;
-		memcpy(to + i, &word, sizeof(word));
-	}
-	/* What is left of less than a word: the last word of the text, of which a part is done. */
-	if (i > 0 && i < text.n && text.n - i < sizeof(word)) {
-		memcpy(&word, text.p + text.n - sizeof(word), sizeof(word));
-		if (!special_bytes(word)) {
-			memcpy(to + text.n - sizeof(word), &word, sizeof(word));
-			return text.n;
-		}
-	}
-	for (; i < text.n && json_plain((unsigned char)text.p[i]); i++)
-		to[i] = text.p[i];
-	return i;
-}
-
-bool
-qf_escape_json(struct qf_buf *out, struct qf_slice text)
-{
-	/* Room for all of it and both quotes: nearly every string is copied as it is. */
-	char *p = qf_buf_room(out, text.n + 2);
-	bool exact;
-	size_t n;
-
-	if (!p)
-		return qf_utf8_valid(text);
-	p[0] = '"';
-	n = copy_json_plain(p + 1, text);
-	if (n == text.n) {
-		p[n + 1] = '"';
-		out->n += n + 2;
-		return true;
-	}
-	out->n += n + 1;
-	text.p += n;
-	text.n -= n;
-	exact = add_json_rest(out, text);
-	qf_buf_addc(out, '"');
-	return exact;
-}
-
-/* ---------------------------------------------------------------- CSV, base64 */
-
-void
-qf_escape_csv(struct qf_buf *out, struct qf_slice text)
-{
-	size_t start = 0;
-	bool quoted = false;
-
-	for (size_t i = 0; i < text.n && !quoted; i++) {
-		char c = text.p[i];
-
-		quoted = c == '"' || c == ',' || c == '\r' || c == '\n';
-	}
-	if (!quoted) {
-		qf_buf_add_slice(out, text);
-		return;
-	}
-	qf_buf_addc(out, '"');
-	for (size_t i = 0; i < text.n; i++) {
-		if (text.p[i] != '"')
-			continue;
-		/* The quote goes out with what is before it, and again as the start of the rest. */
-		qf_buf_add(out, text.p + start, i + 1 - start);
-		start = i;
-	}
-	qf_buf_add(out, text.p + start, text.n - start);
-	qf_buf_addc(out, '"');
-}
-
-void
-qf_base64(struct qf_buf *out, struct qf_slice bytes)
-{
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	size_t groups = bytes.n / 3 + (bytes.n % 3 != 0);
-	const unsigned char *from = (const unsigned char *)bytes.p;
-	char *to;
-
-	if (groups == 0)
-		return;
-	/* SIZE_MAX makes the buffer fail as any other size that is not to be had. */
-	to = qf_buf_room(out, groups > SIZE_MAX / 4 ? SIZE_MAX : groups * 4);
-	if (!to)
-		return;
-	for (size_t i = 0; i < bytes.n; i += 3) {
-		size_t n = bytes.n - i;
-		uint32_t bits = (uint32_t)from[i] << 16;
-
-		if (n > 1)
-			bits |= (uint32_t)from[i + 1] << 8;
-		if (n > 2)
-			bits |= from[i + 2];
-		*to++ = digits[bits >> 18];
-		*to++ = digits[bits >> 12 & 63];
-		*to++ = n > 1 ? digits[bits >> 6 & 63] : '=';
-		*to++ = n > 2 ? digits[bits & 63] : '=';
-	}
-	out->n += groups * 4;
 }

@@ -42,7 +42,4 @@ struct qf_slice qf_row_header_text(const struct qf_row *row, const struct qf_hea
 /* The first QF_BODY_MAX bytes of the data file, in scratch, whose old contents go. */
 struct qf_value qf_row_body(const struct qf_row *row, struct qf_buf *scratch);
 
-/* The field name or alias that is nearest to a wrong one, or NULL. */
-const char *qf_field_nearest(const char *name, size_t n);
-
 #endif

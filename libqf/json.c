@@ -63,18 +63,6 @@ qf_json_key(struct qf_json *json, const char *key)
 	json->out->n += n + 3;
 }
 
-void
-qf_json_named(struct qf_json *json, struct qf_json_name name)
-{
-	char *p = qf_buf_room(json->out, name.n);
-
-	if (p) {
-		memcpy(p, name.text + !json->comma, name.n - !json->comma);
-		json->out->n += name.n - !json->comma;
-	}
-	json->comma = false;
-}
-
 struct qf_slice
 qf_json_bare(struct qf_json_name name)
 {
@@ -88,7 +76,9 @@ qf_json_text(struct qf_json *json, struct qf_slice text)
 		qf_json_null(json);
 		return true;
 	}
-	begin(json, 0);
+	if (json->comma)
+		qf_buf_addc(json->out, ',');
+	json->comma = true;
 	return qf_escape_json(json->out, text);
 }
 

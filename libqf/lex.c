@@ -21,46 +21,47 @@ qf_lex_init(struct qf_lexer *lexer, struct qf_slice bytes)
 bool
 qf_lex_next(struct qf_lexer *lexer, struct qf_record *record, struct qf_lex_note *note)
 {
-	const char *start = lexer->at;
+	const char *const start = lexer->at, *const end = lexer->end;
 	const char *at = start;
 	const char *stop; /* end of the value: line end excluded */
-	const char *nul;
+	const char *nul = NULL;
+	unsigned lines = 0;
 
-	if (at == lexer->end)
+	if (at == end)
 		return false;
-	record->line = lexer->line + 1;
-	record->lines = 0;
-	note->folded_crlf = false;
+	*note = (struct qf_lex_note){.nul = SIZE_MAX};
 	for (;;) {
-		const char *lf = memchr(at, '\n', (size_t)(lexer->end - at));
+		const char *lf = memchr(at, '\n', (size_t)(end - at));
 
-		record->lines++;
+		lines++;
 		if (!lf) {
-			at = stop = lexer->end;
+			at = stop = end;
 			break;
 		}
 		at = lf + 1;
 		stop = lf > start && lf[-1] == '\r' ? lf - 1 : lf;
-		if (at == lexer->end || (*at != ' ' && *at != '\t'))
+		if (at == end || (*at != ' ' && *at != '\t'))
 			break;
 		note->folded_crlf |= stop != lf;
 	}
+	record->line = lexer->line + 1;
+	record->lines = lines;
 	lexer->at = at;
-	lexer->line += record->lines;
+	lexer->line += lines;
 	record->raw.p = start;
 	record->raw.n = (size_t)(at - start);
 	if (stop == start) { /* an empty line */
 		record->letter = 0;
 		record->value = (struct qf_slice){stop, 0};
-		note->nul = SIZE_MAX;
 		return true;
 	}
+	if (lexer->has_nul)
+		nul = memchr(start, '\0', (size_t)(stop - start));
+	if (nul) {
+		note->nul = (size_t)(nul - start);
+		stop = nul > start ? nul : start + 1;
+	}
 	record->letter = (unsigned char)*start;
-	nul = lexer->has_nul ? memchr(start, '\0', (size_t)(stop - start)) : NULL;
-	note->nul = nul ? (size_t)(nul - start) : SIZE_MAX;
-	if (nul && nul > start)
-		stop = nul;
-	record->value.p = start + 1;
-	record->value.n = nul == start ? 0 : (size_t)(stop - start - 1);
+	record->value = (struct qf_slice){start + 1, (size_t)(stop - start - 1)};
 	return true;
 }

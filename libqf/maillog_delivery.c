@@ -3,14 +3,14 @@
  *
  * Values are not quoted, and strangers write into them: senders choose addresses and message ids,
  * servers their replies. Seen at LogLevel 9, for a server that answers "450 4.1.1 hm, stat=Sent
- *(ok)":
+ * (ok)":
  *
  *	to=<a@b>, ..., dsn=4.2.0, reply=450 4.1.1 hm, stat=Sent (ok), stat=Deferred: 450 4.1.1 hm,
  *...
  *
  * So addresses are read with their quotes and brackets, keys are expected in the order sendmail
  * writes them in, and stat= has to agree with reply= and dsn=; where it does not, nothing is
- *claimed.
+ * claimed.
  */
 #include <string.h>
 

@@ -6,16 +6,58 @@
 #include <string.h>
 #include <unistd.h>
 #ifdef QF_WITH_ARCHIVE
+#include <pthread.h>
+
 #include <archive.h>
 #include <archive_entry.h>
 #endif
 
 #include "buf.h"
 #include "err.h"
+#include "late.h"
 #include "maillog.h"
 
 /* Asked of the file system at once. */
 #define BLOCK ((size_t)256 << 10)
+
+#ifdef QF_WITH_ARCHIVE
+/* What is used of libarchive, loaded with the first log that is compressed. */
+#define FUNCTIONS(X) \
+	X(archive_error_string) \
+	X(archive_errno) \
+	X(archive_read_new) \
+	X(archive_read_support_filter_gzip) \
+	X(archive_read_support_filter_bzip2) \
+	X(archive_read_support_filter_zstd) \
+	X(archive_read_support_filter_xz) \
+	X(archive_read_support_format_raw) \
+	X(archive_read_support_format_empty) \
+	X(archive_read_open) \
+	X(archive_read_next_header) \
+	X(archive_read_data_block) \
+	X(archive_read_free)
+
+static struct {
+#define X(name) __typeof__(&name) name;
+	FUNCTIONS(X)
+#undef X
+	bool loaded;
+	char why_not[128];
+} lib;
+
+static void
+load_archive(void)
+{
+	static const struct qf_late_function functions[] = {
+#define X(name) {&lib.name, #name},
+		FUNCTIONS(X)
+#undef X
+	};
+
+	lib.loaded = qf_late_load("libarchive.so.13", functions,
+				  sizeof(functions) / sizeof(*functions), lib.why_not);
+}
+#endif
 
 struct qf_log_input {
 	struct qf_io io;
@@ -87,7 +129,7 @@ feed(struct archive *archive, void *ctx, const void **bytes)
 static enum qf_code
 damaged(struct qf_log_input *input, struct qf_err *err)
 {
-	const char *why = archive_error_string(input->archive);
+	const char *why = lib.archive_error_string(input->archive);
 
 	if (input->failed)
 		return qf_err_sys(err, input->failed, input->name, "read");
@@ -95,7 +137,7 @@ damaged(struct qf_log_input *input, struct qf_err *err)
 		input->cut = input->ended = true;
 		return QF_OK;
 	}
-	if (archive_errno(input->archive) == ENOMEM)
+	if (lib.archive_errno(input->archive) == ENOMEM)
 		return qf_err_nomem(err);
 	return qf_err_set(err, QF_E_DATA, input->name, "compressed data are damaged: %s",
 			  why ? why : "of no known form");
@@ -104,20 +146,25 @@ damaged(struct qf_log_input *input, struct qf_err *err)
 static enum qf_code
 open_archive(struct qf_log_input *input, struct qf_err *err)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct archive_entry *entry;
 
-	input->archive = archive_read_new();
+	pthread_once(&once, load_archive);
+	if (!lib.loaded)
+		return qf_err_set(err, QF_E_UNAVAILABLE, input->name, "is compressed: %s",
+				  lib.why_not);
+	input->archive = lib.archive_read_new();
 	if (!input->archive)
 		return qf_err_nomem(err);
-	archive_read_support_filter_gzip(input->archive);
-	archive_read_support_filter_zstd(input->archive);
-	archive_read_support_filter_xz(input->archive);
-	archive_read_support_filter_bzip2(input->archive);
-	archive_read_support_format_raw(input->archive);
-	archive_read_support_format_empty(input->archive);
-	if (archive_read_open(input->archive, input, NULL, feed, NULL) != ARCHIVE_OK)
+	lib.archive_read_support_filter_gzip(input->archive);
+	lib.archive_read_support_filter_zstd(input->archive);
+	lib.archive_read_support_filter_xz(input->archive);
+	lib.archive_read_support_filter_bzip2(input->archive);
+	lib.archive_read_support_format_raw(input->archive);
+	lib.archive_read_support_format_empty(input->archive);
+	if (lib.archive_read_open(input->archive, input, NULL, feed, NULL) != ARCHIVE_OK)
 		return damaged(input, err);
-	switch (archive_read_next_header(input->archive, &entry)) {
+	switch (lib.archive_read_next_header(input->archive, &entry)) {
 	case ARCHIVE_OK:
 	case ARCHIVE_WARN:
 		return QF_OK;
@@ -158,7 +205,7 @@ read_some(struct qf_log_input *input, char *to, size_t room, size_t *n, struct q
 			const void *block;
 			size_t size;
 			int64_t offset;
-			int result = archive_read_data_block(input->archive, &block, &size, &offset);
+			int result = lib.archive_read_data_block(input->archive, &block, &size, &offset);
 
 			*n = 0;
 			if (result == ARCHIVE_EOF)
@@ -259,7 +306,7 @@ qf_log_input_free(struct qf_log_input *input)
 		return;
 #ifdef QF_WITH_ARCHIVE
 	if (input->archive)
-		archive_read_free(input->archive);
+		lib.archive_read_free(input->archive);
 	free(input->raw);
 #endif
 	if (input->fd > STDIN_FILENO)

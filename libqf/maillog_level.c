@@ -2,7 +2,7 @@
  * maillog_level - the LogLevel a log seems to have been written at.
  *
  * What a level adds, as seen on sendmail 8.17.1.9 at each of 0, 2, 5, 7, 8, 9, 10, 14 to 20 and 30
- *with the same mail (deferred, sent, returned, a list with an owner, quarantined):
+ * with the same mail (deferred, sent, returned, a list with an owner, quarantined):
  *
  *	5	from=, clone
  *	6	reports (DSN)

@@ -14,6 +14,14 @@
 #include "err.h"
 #include "mime.h"
 
+static enum qf_code
+unavailable(struct qf_err *err)
+{
+	qf_err_set(err, QF_E_UNAVAILABLE, "MIME", "cannot be decoded here");
+	qf_err_hint(err, "build with gmime-3.0, install it, or take the body as it is: --part=body");
+	return QF_E_UNAVAILABLE;
+}
+
 #ifndef QF_WITH_GMIME
 
 bool
@@ -30,16 +38,12 @@ qf_mime_text(struct qf_slice headers, struct qf_slice body, size_t limit, struct
 	(void)body;
 	(void)limit;
 	(void)out;
-	qf_err_set(err, QF_E_UNAVAILABLE, "MIME", "this build cannot decode it");
-	qf_err_hint(err, "build with gmime-3.0, or take the body as it is: --part=body");
-	return QF_E_UNAVAILABLE;
+	return unavailable(err);
 }
 
 #else
 
 #include <string.h>
-
-#include <gmime/gmime.h>
 
 #define PARTS_MAX 500
 #define DEPTH_MAX 20
@@ -57,7 +61,7 @@ struct reader {
 bool
 qf_mime_available(void)
 {
-	return true;
+	return qf_mime_options() != NULL;
 }
 
 static void
@@ -78,7 +82,7 @@ begin(struct reader *r, enum last what)
 static void
 note(struct reader *r, const struct qf_mime_part *part, const char *more)
 {
-	char *type = g_mime_content_type_get_mime_type(part->type);
+	char *type = qf_gmime.g_mime_content_type_get_mime_type(part->type);
 	const char *name = qf_mime_file_name(part);
 
 	begin(r, LAST_NOTE);
@@ -90,7 +94,7 @@ note(struct reader *r, const struct qf_mime_part *part, const char *more)
 		qf_buf_addc(r->out, '"');
 	}
 	qf_buf_addf(r->out, ", %zu bytes%s]\n", qf_mime_decoded_size(part), more);
-	g_free(type);
+	qf_gmime.g_free(type);
 }
 
 /* Text without the CRs before LF that a transfer encoding has kept. */
@@ -109,7 +113,7 @@ drop_cr(struct qf_buf *scratch, struct qf_slice text)
 static void
 show_text(struct reader *r, const struct qf_mime_part *part)
 {
-	const char *charset = g_mime_content_type_get_parameter(part->type, "charset");
+	const char *charset = qf_gmime.g_mime_content_type_get_parameter(part->type, "charset");
 	bool html = qf_mime_is(part, "text", "html");
 	struct qf_buf decoded = {0}, text = {0}, lines = {0};
 	char iconv_name[QF_MIME_CHARSET] = QF_MIME_GUESS;
@@ -262,6 +266,8 @@ qf_mime_text(struct qf_slice headers, struct qf_slice body, size_t limit, struct
 	struct qf_slice looked_at = {body.p, body.n < limit ? body.n : limit};
 	struct qf_mime_part part;
 
+	if (!qf_mime_options())
+		return unavailable(err);
 	qf_mime_part_init(&part, headers, looked_at, "text/plain");
 	show_part(&r, &part, 0);
 	qf_mime_part_release(&part);

@@ -14,7 +14,39 @@ void qf_mime_add_unfolded(struct qf_buf *out, struct qf_slice value);
 
 #include <gmime/gmime.h>
 
-/* gmime made ready, and its options; the first call in the process does it. */
+/* What is used of gmime, and of glib below it. */
+#define QF_GMIME_FUNCTIONS(X) \
+	X(g_ascii_xdigit_value) \
+	X(g_unichar_to_utf8) \
+	X(g_utf8_validate_len) \
+	X(g_free) \
+	X(g_mime_content_disposition_get_parameter) \
+	X(g_mime_content_disposition_is_attachment) \
+	X(g_mime_content_disposition_parse) \
+	X(g_mime_content_encoding_from_string) \
+	X(g_mime_content_type_get_mime_type) \
+	X(g_mime_content_type_get_parameter) \
+	X(g_mime_content_type_is_type) \
+	X(g_mime_content_type_parse) \
+	X(g_mime_encoding_flush) \
+	X(g_mime_encoding_init_decode) \
+	X(g_mime_encoding_step) \
+	X(g_mime_init) \
+	X(g_mime_parser_options_new) \
+	X(g_mime_parser_options_set_fallback_charsets) \
+	X(g_mime_utils_header_decode_text) \
+	X(g_object_unref)
+
+/* Set by the first qf_mime_options(). */
+struct qf_gmime {
+#define X(name) __typeof__(&name) name;
+	QF_GMIME_FUNCTIONS(X)
+#undef X
+};
+extern struct qf_gmime qf_gmime;
+
+/* gmime loaded and made ready, and its options; the first call in the process does it. NULL where it
+   is not to be had: then nothing of qf_gmime may be called. */
 GMimeParserOptions *qf_mime_options(void);
 
 /* ---------------------------------------------------------------- characters */

@@ -24,7 +24,7 @@ qf_mime_add_utf8(struct qf_buf *out, struct qf_slice text)
 		const char *end;
 		size_t n;
 
-		g_utf8_validate_len(text.p, text.n, &end);
+		qf_gmime.g_utf8_validate_len(text.p, text.n, &end);
 		n = (size_t)(end - text.p);
 		qf_buf_add(out, text.p, n);
 		if (n == text.n)

@@ -13,6 +13,19 @@
 #include "buf.h"
 #include "mime.h"
 
+/* Of ASCII, whatever the locale. */
+static bool
+is_alpha(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static bool
+is_alnum(char c)
+{
+	return is_alpha(c) || (c >= '0' && c <= '9');
+}
+
 struct html {
 	struct qf_buf *out;
 	size_t start;	/* out->n where it began */
@@ -94,7 +107,7 @@ html_code(struct html *html, gunichar code)
 	else if (code < 0x80)
 		html_character(html, (char)code);
 	else if (code != 0xad && code != 0x200c && code != 0x200d)
-		html_add(html, utf8, (size_t)g_unichar_to_utf8(code, utf8));
+		html_add(html, utf8, (size_t)qf_gmime.g_unichar_to_utf8(code, utf8));
 }
 
 /* The code of an entity's name, 0 where it is not known. */
@@ -123,7 +136,7 @@ html_entity(struct html *html, struct qf_slice text)
 	gunichar code = 0;
 	size_t n = 1;
 
-	while (n < text.n && n < 12 && (g_ascii_isalnum(text.p[n]) || text.p[n] == '#'))
+	while (n < text.n && n < 12 && (is_alnum(text.p[n]) || text.p[n] == '#'))
 		n++;
 	if (n == text.n || text.p[n] != ';' || n < 3)
 		return 0;
@@ -131,7 +144,7 @@ html_entity(struct html *html, struct qf_slice text)
 		bool hex = text.p[2] == 'x' || text.p[2] == 'X';
 
 		for (size_t i = hex ? 3 : 2; i < n; i++) {
-			int digit = g_ascii_xdigit_value(text.p[i]);
+			int digit = qf_gmime.g_ascii_xdigit_value(text.p[i]);
 
 			if (digit < 0 || (!hex && digit > 9))
 				return 0;
@@ -190,7 +203,7 @@ html_tag(struct html *html, struct qf_slice text, size_t length)
 	struct qf_slice name = {text.p + (closing ? 2 : 1), 0};
 	struct qf_slice rest = {text.p + length, text.n - length};
 
-	while (name.p + name.n < rest.p && g_ascii_isalnum(name.p[name.n]))
+	while (name.p + name.n < rest.p && is_alnum(name.p[name.n]))
 		name.n++;
 	if (!closing && (is_tag(name, "script") || is_tag(name, "style") || is_tag(name, "title")))
 		return length + html_content_length(rest, name);
@@ -236,7 +249,7 @@ qf_mime_add_html(struct qf_buf *out, struct qf_slice text)
 			n = end ? (size_t)(end - text.p) + 3 : 0;
 		}
 		if (!n && *text.p == '<' && tags &&
-		    (g_ascii_isalpha(next) || next == '/' || next == '!' || next == '?')) {
+		    (is_alpha(next) || next == '/' || next == '!' || next == '?')) {
 			n = html_tag_length(text);
 			tags = n > 0;
 			if (n)

@@ -7,51 +7,14 @@
  */
 #ifdef QF_WITH_GMIME
 
-#include <pthread.h>
-#include <signal.h>
 #include <string.h>
 #include <strings.h>
-
-#include <gmime/gmime.h>
 
 #include "buf.h"
 #include "mime.h"
 
 /* RFC 2046 allows 70. Every line of a multipart is compared with it. */
 #define BOUNDARY_MAX 200
-
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static GMimeParserOptions *parser_options; /* made once, then only read */
-
-static void
-start_gmime(void)
-{
-	static const char *fallbacks[] = {"utf-8", "iso-8859-1", NULL};
-	struct sigaction pipe_action;
-	GMimeContentDisposition *disposition;
-	GMimeContentType *type;
-
-	/* It initialises gpgme, which makes the whole process ignore SIGPIPE. */
-	sigaction(SIGPIPE, NULL, &pipe_action);
-	g_mime_init();
-	sigaction(SIGPIPE, &pipe_action, NULL);
-	parser_options = g_mime_parser_options_new();
-	/* Not what the locale says: the same bytes give the same text everywhere. */
-	g_mime_parser_options_set_fallback_charsets(parser_options, fallbacks);
-	/* gmime registers types at first use, and two threads must not do it at once. */
-	type = g_mime_content_type_parse(parser_options, "text/plain; a=b");
-	disposition = g_mime_content_disposition_parse(parser_options, "inline; a=b");
-	g_object_unref(type);
-	g_object_unref(disposition);
-	g_free(g_mime_utils_header_decode_text(parser_options, "=?utf-8?q?a?="));
-}
-
-GMimeParserOptions *
-qf_mime_options(void)
-{
-	pthread_once(&once, start_gmime);
-	return parser_options;
-}
 
 /* ---------------------------------------------------------------- lines and fields */
 
@@ -159,11 +122,11 @@ qf_mime_part_init(struct qf_mime_part *part, struct qf_slice headers, struct qf_
 	*part = (struct qf_mime_part){.headers = headers, .body = body, .encoding_known = true};
 	/* What is no type at all counts as none: RFC 2045, 5.2. */
 	typed = qf_mime_field(headers, "content-type", &value) && strchr(value.p, '/');
-	part->type = g_mime_content_type_parse(options, typed ? value.p : default_type);
+	part->type = qf_gmime.g_mime_content_type_parse(options, typed ? value.p : default_type);
 	if (qf_mime_field(headers, "content-disposition", &value) && *value.p)
-		part->disposition = g_mime_content_disposition_parse(options, value.p);
+		part->disposition = qf_gmime.g_mime_content_disposition_parse(options, value.p);
 	if (qf_mime_field(headers, "content-transfer-encoding", &value) && *value.p) {
-		part->encoding = g_mime_content_encoding_from_string(value.p);
+		part->encoding = qf_gmime.g_mime_content_encoding_from_string(value.p);
 		part->encoding_known = part->encoding != GMIME_CONTENT_ENCODING_DEFAULT;
 	}
 	qf_buf_release(&value);
@@ -172,21 +135,21 @@ qf_mime_part_init(struct qf_mime_part *part, struct qf_slice headers, struct qf_
 void
 qf_mime_part_release(struct qf_mime_part *part)
 {
-	g_object_unref(part->type);
+	qf_gmime.g_object_unref(part->type);
 	if (part->disposition)
-		g_object_unref(part->disposition);
+		qf_gmime.g_object_unref(part->disposition);
 }
 
 bool
 qf_mime_is(const struct qf_mime_part *part, const char *type, const char *subtype)
 {
-	return g_mime_content_type_is_type(part->type, type, subtype);
+	return qf_gmime.g_mime_content_type_is_type(part->type, type, subtype);
 }
 
 bool
 qf_mime_is_attachment(const struct qf_mime_part *part)
 {
-	return part->disposition && g_mime_content_disposition_is_attachment(part->disposition);
+	return part->disposition && qf_gmime.g_mime_content_disposition_is_attachment(part->disposition);
 }
 
 const char *
@@ -195,9 +158,9 @@ qf_mime_file_name(const struct qf_mime_part *part)
 	const char *name = NULL;
 
 	if (part->disposition)
-		name = g_mime_content_disposition_get_parameter(part->disposition, "filename");
+		name = qf_gmime.g_mime_content_disposition_get_parameter(part->disposition, "filename");
 	if (!name)
-		name = g_mime_content_type_get_parameter(part->type, "name");
+		name = qf_gmime.g_mime_content_type_get_parameter(part->type, "name");
 	return name && *name ? name : NULL;
 }
 
@@ -232,18 +195,18 @@ decode(const struct qf_mime_part *part, struct qf_buf *out)
 
 	if (part->encoding == GMIME_CONTENT_ENCODING_UUENCODE)
 		rest = behind_begin(rest);
-	g_mime_encoding_init_decode(&state, part->encoding);
+	qf_gmime.g_mime_encoding_init_decode(&state, part->encoding);
 	while (rest.n) {
 		size_t take = rest.n < 4096 ? rest.n : 4096;
 
-		n = g_mime_encoding_step(&state, rest.p, take, chunk);
+		n = qf_gmime.g_mime_encoding_step(&state, rest.p, take, chunk);
 		total += n;
 		if (out)
 			qf_buf_add(out, chunk, n);
 		rest.p += take;
 		rest.n -= take;
 	}
-	n = g_mime_encoding_flush(&state, "", 0, chunk);
+	n = qf_gmime.g_mime_encoding_flush(&state, "", 0, chunk);
 	if (out)
 		qf_buf_add(out, chunk, n);
 	return total + n;
@@ -315,7 +278,7 @@ qf_mime_children_init(struct qf_mime_children *children, const struct qf_mime_pa
 	/* RFC 2046, 5.1.5: parts of a digest are messages. */
 	children->default_type =
 		qf_mime_is(part, "multipart", "digest") ? "message/rfc822" : "text/plain";
-	children->boundary = g_mime_content_type_get_parameter(part->type, "boundary");
+	children->boundary = qf_gmime.g_mime_content_type_get_parameter(part->type, "boundary");
 	if (!children->boundary)
 		return false;
 	children->length = strlen(children->boundary);

@@ -99,9 +99,9 @@ add_words_decoded(struct qf_buf *out, struct qf_slice words)
 	if (copy.failed) {
 		out->failed = true;
 	} else {
-		text = g_mime_utils_header_decode_text(qf_mime_options(), copy.p);
+		text = qf_gmime.g_mime_utils_header_decode_text(qf_mime_options(), copy.p);
 		qf_mime_add_utf8(out, (struct qf_slice){text, strlen(text)});
-		g_free(text);
+		qf_gmime.g_free(text);
 	}
 	qf_buf_release(&copy);
 }
@@ -112,7 +112,8 @@ qf_header_decode(struct qf_slice value, struct qf_buf *out)
 	struct qf_buf line = {0};
 	struct qf_slice rest;
 
-	if (value.n < 8 || value.n > WORDS_MAX || !memmem(value.p, value.n, "=?", 2)) {
+	if (value.n < 8 || value.n > WORDS_MAX || !memmem(value.p, value.n, "=?", 2) ||
+	    !qf_mime_options()) {
 		qf_mime_add_unfolded(out, value);
 		return;
 	}

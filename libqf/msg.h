@@ -34,4 +34,7 @@ void qf_msg_find(struct qf_msg *msg, enum qf_finding finding, unsigned line, uns
 void qf_msg_find_detail(struct qf_msg *msg, enum qf_finding finding, unsigned line,
 			unsigned column, const char *detail);
 
+/* Are these two versions of one message: created at the same time, for the same sender? NULL: no. */
+bool qf_msg_is_same(const struct qf_msg *a, const struct qf_msg *b);
+
 #endif

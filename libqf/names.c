@@ -1,5 +1,5 @@
 /*
- * names - the ids that files of a queue bear: a table of ids, open addressing.
+ * names - the ids that files of a queue bear: a list of ids, and a table of where they are in it.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -11,13 +11,17 @@
 #include "names.h"
 
 struct name {
-	char id[QF_NAME_MAX]; /* empty: free */
+	char id[QF_NAME_MAX];
 	unsigned char kinds;
 };
 
+/* Names one behind the other, which takes little more than they do, and where they are. There may be
+   a million. */
 struct qf_names {
 	struct name *names;
-	size_t n, cap; /* a power of two, or 0 */
+	size_t n, room;
+	uint32_t *slots; /* index of the name and one; 0: free */
+	size_t cap;      /* of slots: a power of two, or 0 */
 };
 
 struct qf_names *
@@ -29,66 +33,87 @@ qf_names_new(void)
 void
 qf_names_free(struct qf_names *names)
 {
-	if (names)
-		free(names->names);
+	if (!names)
+		return;
+	free(names->names);
+	free(names->slots);
 	free(names);
 }
 
-static struct name *
-place_of(struct name *all, size_t cap, const char *id)
+static uint32_t *
+slot_of(const struct qf_names *names, const char *id)
 {
 	uint64_t hash = 14695981039346656037u;
 	size_t at;
 
 	for (const char *c = id; *c; c++)
 		hash = (hash ^ (unsigned char)*c) * 1099511628211u;
-	for (at = hash & (cap - 1); all[at].id[0] && strcmp(all[at].id, id) != 0;)
-		at = (at + 1) & (cap - 1);
-	return &all[at];
+	for (at = hash & (names->cap - 1);
+	     names->slots[at] && strcmp(names->names[names->slots[at] - 1].id, id) != 0;)
+		at = (at + 1) & (names->cap - 1);
+	return &names->slots[at];
 }
 
 static bool
 grow(struct qf_names *names)
 {
 	size_t cap = names->cap ? names->cap * 2 : 256;
-	struct name *all = calloc(cap, sizeof(*all));
+	uint32_t *slots = calloc(cap, sizeof(*slots));
 
-	if (!all)
+	if (!slots)
 		return false;
-	for (size_t i = 0; i < names->cap; i++)
-		if (names->names[i].id[0])
-			*place_of(all, cap, names->names[i].id) = names->names[i];
-	free(names->names);
-	names->names = all;
+	free(names->slots);
+	names->slots = slots;
 	names->cap = cap;
+	for (size_t i = 0; i < names->n; i++)
+		*slot_of(names, names->names[i].id) = (uint32_t)i + 1;
+	return true;
+}
+
+static bool
+make_room(struct qf_names *names)
+{
+	size_t room = names->room + names->room / 16 + 64;
+	struct name *more = names->n < UINT32_MAX - 1 ? realloc(names->names, room * sizeof(*more))
+						      : NULL;
+
+	if (!more)
+		return false;
+	names->names = more;
+	names->room = room;
 	return true;
 }
 
 bool
 qf_names_add(struct qf_names *names, const char *id, enum qf_kind kind)
 {
-	struct name *name;
 	size_t n = strlen(id);
+	struct name *name;
+	uint32_t *slot;
 
 	if (n == 0 || n >= QF_NAME_MAX)
 		return true;
 	if (names->n >= names->cap / 4 * 3 && !grow(names))
 		return false;
-	name = place_of(names->names, names->cap, id);
-	if (!name->id[0]) {
+	slot = slot_of(names, id);
+	if (!*slot) {
+		if (names->n == names->room && !make_room(names))
+			return false;
+		name = &names->names[names->n++];
+		memset(name, 0, sizeof(*name));
 		memcpy(name->id, id, n + 1);
-		names->n++;
+		*slot = (uint32_t)names->n;
 	}
-	name->kinds |= (unsigned char)(1u << kind);
+	names->names[*slot - 1].kinds |= (unsigned char)(1u << kind);
 	return true;
 }
 
 unsigned
 qf_names_find(const struct qf_names *names, const char *id)
 {
-	return names->cap && *id && strlen(id) < QF_NAME_MAX
-		       ? place_of(names->names, names->cap, id)->kinds
-		       : 0;
+	uint32_t slot = names->cap && *id && strlen(id) < QF_NAME_MAX ? *slot_of(names, id) : 0;
+
+	return slot ? names->names[slot - 1].kinds : 0;
 }
 
 static enum qf_code

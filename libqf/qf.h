@@ -575,6 +575,11 @@ struct qf_queue_options {
 	size_t npaths;               /* 0: the groups of cf, else /var/spool/mqueue */
 	const struct qf_cf *cf;      /* may be NULL */
 	const struct qf_policy *policy; /* NULL: that of cf, else the defaults */
+	unsigned max_ops;            /* file operations a second; 0: no limit */
+	struct qf_queue *within;     /* NULL, or a queue whose limit is that of both together; it
+	                                must be there longer */
+	bool hasty;                  /* what is done takes its part of the limit, but does not wait for
+	                                it: for a thread that has keys to answer */
 };
 
 /* One queue directory. Strings live as long as the queue. */
@@ -607,6 +612,9 @@ enum qf_code qf_queue_open(const struct qf_queue_options *options, struct qf_que
 			   struct qf_err *err);
 void qf_queue_free(struct qf_queue *queue);
 size_t qf_queue_ndirs(const struct qf_queue *queue);
+/* All data files lie with their control files, whatever these say: as a bundle has them. Before the
+   first is read. */
+void qf_queue_data_beside(struct qf_queue *queue);
 const struct qf_dir *qf_queue_dir(const struct qf_queue *queue, size_t i);
 const struct qf_policy *qf_queue_policy(const struct qf_queue *queue);
 /*
@@ -658,7 +666,7 @@ struct qf_scan_options {
 	                            set, but where a missing data file made it necessary */
 	unsigned kinds;          /* 1u << QF_KIND_*; 0: qf, hf and Qf */
 	unsigned jobs;           /* reads in flight; 0: by how the file system answers */
-	unsigned max_ops;        /* file operations a second; 0: no limit */
+	unsigned max_ops;        /* file operations a second; 0: the limit of the queue */
 	/*
 	 * Called for each message in a worker thread, before qf_scan_next() hands it out: may
 	 * match and render. Returns false to drop the message. worker is what worker_begin
@@ -805,6 +813,8 @@ struct qf_field {
 /* By name or alias ("rcpt-domain"); NULL where there is none. "header.NAME" gives the field
    "header" and sets *argument to NAME (a pointer into name); argument may be NULL. */
 const struct qf_field *qf_field_find(const char *name, const char **argument);
+/* The field name or alias that is nearest to a wrong one of n bytes, or NULL. */
+const char *qf_field_nearest(const char *name, size_t n);
 /* All rows, to the one whose name is NULL. */
 const struct qf_field *qf_fields(void);
 /* How many values it has for this row: recipients or 1. */
@@ -833,6 +843,8 @@ enum qf_code qf_query_parse(const char *text, int64_t now, struct qf_query **out
 void qf_query_free(struct qf_query *query);
 /* QF_NEED_* of all its terms. */
 unsigned qf_query_needs(const struct qf_query *query);
+/* The first bare word in it, as written, which is searched for; absent where there is none. */
+struct qf_slice qf_query_bare_word(const struct qf_query *query);
 /* True when only messages of that state can match: the query is "is:held", or "is:held and ..". */
 bool qf_query_requires_state(const struct qf_query *query, const char *state);
 
@@ -998,11 +1010,12 @@ void qf_header_decode(struct qf_slice value, struct qf_buf *out);
  * limit    bytes of body looked at. Besides: 500 parts, 20 levels, 8 kB of a part's header field;
  *          what lies beyond is said in the text. It has at most four times the size of what was
  *          looked at, and a few hundred bytes for each part.
- * Returns  QF_OK, also for a body that is broken; QF_E_NOMEM; QF_E_UNAVAILABLE when built without.
+ * Returns  QF_OK, also for a body that is broken; QF_E_NOMEM; QF_E_UNAVAILABLE when built
+ *          without gmime, or where it cannot be loaded.
  */
 enum qf_code qf_mime_text(struct qf_slice headers, struct qf_slice body, size_t limit,
 			  struct qf_buf *out, struct qf_err *err);
-/* True when MIME and RFC 2047 decoding are built in. */
+/* True when MIME and RFC 2047 decoding are built in, and gmime is there (it is loaded). */
 bool qf_mime_available(void);
 
 /* ---------------------------------------------------------------- files of no whole message */
@@ -1229,6 +1242,10 @@ enum qf_change_kind {
 	QF_CHANGE_LAST_TRY, /* undo of due: the last try as it was */
 	QF_CHANGE_EDIT,     /* recipients struck or replaced, another sender, created now */
 	QF_CHANGE_RESTORE,  /* undo of an edit: the control file as it was */
+	QF_CHANGE_DELIVER,  /* tried now, by sendmail: qf_drive_begin() */
+	QF_CHANGE_BOUNCE,   /* returned to its sender now, by sendmail */
+	QF_CHANGE_FIX,      /* of a finding of qf orphans: qf_txn_fix() */
+	QF_CHANGE_HAND,     /* to another server: qf_hand_begin() */
 };
 
 /*
@@ -1268,6 +1285,9 @@ struct qf_change {
 	struct qf_slice control;    /* QF_CHANGE_RESTORE: what to put back */
 	const char *digest;         /* QF_CHANGE_RESTORE: SHA-256, in hex, of what it replaces */
 	const char *undoes; /* the journal entry it takes back, or NULL */
+	const char *command; /* for the journal, and for undo; NULL: that of the transaction */
+	bool as_read;       /* qf_txn_apply(): only if the control file, under its lock, is byte by byte
+	                       what msg has; else CHANGED */
 };
 
 /* Longest name of a journal entry with its NUL. */
@@ -1286,6 +1306,10 @@ struct qf_txn_options {
 	const char *note;        /* or NULL */
 	const char *user, *host; /* NULL: asked of the system */
 	const char *journal;     /* folder; NULL: .qf/journal of each queue directory */
+	const char *trash;       /* folder for removed messages, an absolute path, on any file system;
+	                            NULL: .qf/trash of each queue directory */
+	const char *lost_found;  /* folder for what qf_txn_fix() rescues, on any file system;
+	                            NULL: .qf/lost+found of each queue directory */
 	bool no_journal;         /* work without; then nothing can be undone */
 	int64_t keep;            /* seconds a removed message stays in the trash */
 	int64_t now;
@@ -1308,6 +1332,98 @@ void qf_txn_free(struct qf_txn *txn);
 void qf_txn_apply(struct qf_txn *txn, const struct qf_msg *msg, const struct qf_change *change,
 		  struct qf_outcome *outcome);
 
+/*
+ * What sendmail itself has to do: the message is handed to one run of it that takes no other.
+ *
+ * qf_drive_begin - see under the lock that sendmail can take the message, keep it from all others
+ * whose names contain this id (sendmail -qI takes every file whose name contains the text), write
+ * the intent, give the lock of the message up. What cannot be handed over (held, lost, damaged,
+ * without data file, sender or recipients; a report that is to be returned) is SKIPPED.
+ * msg      from a scan or qf_queue_find() of the same queue, with QF_NEED_DATA; nothing is in its
+ *          way by qf_drive_obstacle().
+ * change   QF_CHANGE_DELIVER or QF_CHANGE_BOUNCE.
+ * Returns  what qf_drive_end() takes; or NULL, and the outcome says why. The caller then runs
+ *	sendmail -qf -qIqfID -v [-OTimeout.queuereturn=now -OTimeout.queuereturn.dsn=5d]
+ * The time-out of reports must not be "now", too: one that cannot be delivered at once would be
+ * given up in the same run and set aside as lost (observed, 8.17).
+ * Threads may each drive another message, while change and txn live.
+ *
+ * qf_drive_end - what became of it, from what is on disk now and what sendmail printed; the result
+ * goes into the journal. said is all that the run wrote, or absent where it could not be run, and
+ * why_not says why. Frees the drive.
+ *	DONE     left the queue, and this run says that it tried (deliver) or returned it (bounce)
+ *	BUSY     another process had it, or has it
+ *	CHANGED  left the queue, but not by this run
+ *	FAILED   still queued; why says what was answered
+ */
+struct qf_drive;
+/* What is in the way of handing it over, in words; NULL for nothing. The row's message has its headers
+   and QF_NEED_DATA. */
+const char *qf_drive_obstacle(const struct qf_row *row, enum qf_change_kind kind);
+struct qf_drive *qf_drive_begin(struct qf_txn *txn, const struct qf_msg *msg,
+				const struct qf_change *change, struct qf_outcome *outcome);
+void qf_drive_end(struct qf_drive *drive, struct qf_slice said, const char *why_not,
+		  struct qf_outcome *outcome);
+
+/* What sendmail -v printed of a run for one message. */
+struct qf_said {
+	bool tried;    /* a recipient got an answer, or was returned */
+	bool returned; /* "Cannot send message for": to the sender */
+	bool locked;   /* another process had it */
+};
+/* text: appended, the answers alone, "; " between, without what is said of connections. */
+void qf_said_read(struct qf_slice said, const char *id, struct qf_said *out, struct qf_buf *text);
+
+/*
+ * What the caller hands to another server: the message stays locked meanwhile, so that no sendmail works on
+ * it, and what the server has accepted is struck in one rewrite.
+ *
+ * qf_hand_begin - lock the message, read it again, write the intent. What cannot be handed on (held, lost,
+ * damaged, without sender, recipients or body, a tf beside it) is SKIPPED.
+ * Returns  what qf_hand_end() takes; or NULL, and the outcome says why.
+ * qf_hand_msg - the message as it is under the lock, headers parsed; lives as long as the hand.
+ * qf_hand_data - open its data file: the caller's to close; -1 and errno.
+ * qf_hand_end - marks: one a recipient, 'd' for whom the server has accepted it, ' ' for others. Without
+ * anybody left the message is removed. why: for the others, or NULL. Frees the hand.
+ * A journal entry of these without a result tells of the one window that nothing can close: killed
+ * between the server's answer and this, those recipients may get a second copy.
+ */
+struct qf_hand;
+struct qf_hand *qf_hand_begin(struct qf_txn *txn, const struct qf_msg *msg,
+			      struct qf_outcome *outcome);
+struct qf_msg *qf_hand_msg(const struct qf_hand *hand);
+int qf_hand_data(const struct qf_hand *hand);
+void qf_hand_end(struct qf_hand *hand, const char *marks, const char *why,
+		 struct qf_outcome *outcome);
+
+/* How a finding is to be dealt with. */
+struct qf_fix {
+	unsigned fix;            /* one QF_FIX_* */
+	bool release;            /* what is recovered comes back queued, not held */
+	int64_t body_age;        /* seconds: younger lone bodies are not cleaned away */
+	struct qf_slice note;    /* JSON: all that is known, kept beside what is rescued */
+};
+
+/* Which one of the fixes asked for (QF_FIX_* together) a finding gets: one that ends the matter before
+   guard, which only stops the harm. 0: none of them is for it. */
+unsigned qf_fix_choose(const struct qf_orphan *orphan, unsigned asked);
+/* What a fix would do, in words that stand for as long as the program. */
+const char *qf_fix_words(const struct qf_orphan *orphan, const struct qf_fix *fix);
+
+/*
+ * qf_txn_fix - deal with one finding of qf_orphans_find(), whose result must live. Locks are taken, and
+ * each file must be what it was when it was judged: else BUSY, CHANGED or GONE. As safe to interrupt
+ * as any change: a fix that was interrupted leaves a finding, or nothing; parts of it may be in the
+ * trash or in lost+found by then, named by the journal.
+ *	recover  the message is whole, and held (or queued, with release)
+ *	rescue   its files are in .qf/lost+found/ENTRY/, with message.eml and note.json
+ *	guard    a copy of the body is there; or the control file is named Qf
+ *	clean    its files are in the trash
+ * txn      of the same queue as the finding.
+ */
+void qf_txn_fix(struct qf_txn *txn, const struct qf_orphan *orphan, const struct qf_fix *fix,
+		struct qf_outcome *outcome);
+
 /* Whether a change can be taken back. */
 enum qf_undo { QF_UNDO_POSSIBLE, QF_UNDO_DONE, QF_UNDO_IMPOSSIBLE };
 const char *qf_undo_name(enum qf_undo undo);
@@ -1321,6 +1437,12 @@ struct qf_journal_entry {
 	const char *was_reason;
 	const char *was_control; /* of an edit: the control file before, base64 */
 	const char *new_digest;  /* and SHA-256 of the one after, in hex */
+	const char *gone;        /* of an edit: the recipients struck or replaced, each with a newline behind
+	                            it; NULL: not said, as before 0.1.0 */
+	const char *added;       /* and who stands in the place of those replaced */
+	const char *trash;       /* of a removal: the folder of --trash */
+	const char *harm;        /* of a fix: what taking it back would do */
+	const char *became;      /* and the name that the control file got */
 	int64_t time, was_last_try;
 	size_t dir;              /* of the queue; SIZE_MAX where it is none of its directories */
 	enum qf_undo undo;
@@ -1602,7 +1724,13 @@ enum qf_salvage_outcome {
 	X(DOUBLED, "doubled") \
 	X(ALTERED, "altered") \
 	X(CLAIMED, "claimed")   /* by a run whose lease is not over, or for another target */ \
-	X(STOPPED, "stopped")   /* not begun: a signal, or the target takes no more */
+	X(STOPPED, "stopped")   /* not begun: a signal, or the target takes no more */ \
+	X(ABORTED, "aborted")   /* an export: put back */ \
+	X(UNSIGNED, "unsigned") /* an export: the receipt does not name it; still claimed */ \
+	X(DELIVERED, "delivered") /* or returned, to all its recipients, as a log shows */ \
+	X(HELD, "held")         /* resubmit: release it first */ \
+	X(REFUSED, "refused")   /* resubmit: by the server, for some or all; those are still queued */ \
+	X(LACKS, "lacks")       /* resubmit: the server lacks what the message needs */
 
 enum qf_salvage_why {
 #define X(id, word) QF_SALVAGE_WHY_##id,
@@ -1626,6 +1754,7 @@ struct qf_salvage_record {
 	const char *from, *to;   /* directories */
 	const char *as;          /* state it has there: "queued", "held", "lost" */
 	bool expired;
+	bool arrived;            /* present: a run brought it there, as a manifest of the target proves */
 	int64_t bounce_at;       /* QF_TIME_NONE: never, or not known */
 	int64_t bytes;           /* of both files; -1 */
 	const char *sha_control; /* at the target; in a plan, at the source */
@@ -1654,16 +1783,35 @@ struct qf_salvage_sides {
 	uint32_t uid, gid, mode;   /* that files will have there */
 	bool apart;                /* source and target lie on different file systems */
 	bool fleeting;             /* what lies there ends with the container, or at a reboot */
+	/* Senders to whom what is past its return time would be returned, those with most messages first;
+	   with options.counts_returns. They live as long as the salvage. */
+	const struct qf_group_row *returns;
+	size_t nreturns;
 };
 
 struct qf_salvage_options {
 	const char *command;       /* "plan", "run", "resume", "verify" */
 	const struct qf_query *query;         /* or NULL */
+	/* Or NULL; which of those the query takes. Called in the thread that called the library. */
+	bool (*wanted)(void *ctx, const struct qf_msg *msg);
+	void *wanted_ctx;
 	const struct qf_policy *policy;       /* of the target's sendmail: time-outs, QueueFileMode */
 	enum qf_salvage_expired expired;
 	bool copy;                 /* leave the source as it is */
 	bool hold, due;
 	bool retarget;             /* claims for another target too */
+	const char *const *logs;   /* mail logs: what they show finished is skipped (qf_log_open()) */
+	size_t nlogs;
+	/* Is nobody owed it any more, by what the caller knows? Then it is skipped as delivered. Or NULL.
+	   Called in the thread that called the library, for messages with their headers. */
+	bool (*finished)(void *ctx, struct qf_msg *msg);
+	void *finished_ctx;
+	bool counts_returns;       /* count by sender what is past its return time: qf_salvage_sides */
+	/* The directory a message of the source came from, by its id; NULL: where it lies. For a bundle. */
+	const char *(*origin)(void *ctx, const char *id);
+	void *origin_ctx;
+	const char *as_run;        /* a copy from a bundle: what was imported from this export before is
+	                              not imported again; NULL: what was copied here before */
 	int64_t lease;             /* seconds */
 	uint64_t limit;            /* messages; 0: no limit */
 	unsigned rate;             /* messages a second; 0: no limit */
@@ -1711,7 +1859,54 @@ enum qf_code qf_salvage_run(struct qf_salvage *salvage, struct qf_err *err);
 enum qf_code qf_salvage_resume(struct qf_salvage *salvage, struct qf_err *err);
 enum qf_code qf_salvage_verify(struct qf_salvage *salvage, const char *manifest,
 			       struct qf_err *err);
+/*
+ * qf_salvage_export - claim what was planned (qf_salvage_look() without a target) and write it into a
+ * bundle: "-", DIR/, FILE.tar, FILE.tar.zst (.gz, .xz). The claims stay until one of these:
+ * qf_salvage_commit - release those that a receipt of an import names: their files are removed.
+ * qf_salvage_abort - put back into the queue what is still claimed by that run.
+ * Returns  as above; QF_E_DATA for what is no receipt, QF_E_NOT_FOUND where nothing of that run is
+ *          claimed; QF_E_UNAVAILABLE without libarchive. Of an export that fails all is put back.
+ */
+enum qf_code qf_salvage_export(struct qf_salvage *salvage, const char *to, struct qf_err *err);
+enum qf_code qf_salvage_commit(struct qf_salvage *salvage, const char *receipt, struct qf_err *err);
+enum qf_code qf_salvage_abort(struct qf_salvage *salvage, const char *run, struct qf_err *err);
+
+/*
+ * qf_import_unpack - a bundle unpacked below .qf/import of a queue, each file verified, as a queue to
+ * copy from with options.as_run; what imports that were killed left there is taken away.
+ * from     FILE, DIR, or "-" for standard input.
+ * Returns  QF_OK, also for a bundle that is cut off: then only the messages that came whole are there;
+ *          QF_E_DATA for what is no bundle, or not in order: nothing is left of it.
+ */
+struct qf_import;
+enum qf_code qf_import_unpack(struct qf_queue *to, const char *from, struct qf_import **out,
+			      struct qf_err *err);
+const char *qf_import_path(const struct qf_import *import); /* of the queue */
+const char *qf_import_run(const struct qf_import *import);  /* of the export */
+/* Why not all of it is there; NULL when it is. */
+const char *qf_import_cut(const struct qf_import *import);
+/* How many messages the manifest has; the place of an id among them, SIZE_MAX for an unknown one; the id of a
+   place; and the sums it gives for one, false for an unknown id. */
+size_t qf_import_n(const struct qf_import *import);
+size_t qf_import_place(const struct qf_import *import, const char *id);
+const char *qf_import_id(const struct qf_import *import, size_t place);
+bool qf_import_sums(const struct qf_import *import, const char *id, char control[65],
+		    char data[65]);
+/* The directory a message was exported from; NULL for an unknown id. */
+const char *qf_import_from(const struct qf_import *import, const char *id);
+/* What was unpacked is taken away. */
+void qf_import_free(struct qf_import *import);
+
+/* What the logs were like; NULL when none was given. */
+const struct qf_orphans_log *qf_salvage_log(const struct qf_salvage *salvage);
 void qf_salvage_totals(const struct qf_salvage *salvage, struct qf_salvage_totals *totals);
+/* planned = moved + skipped + failed; and how many are missing, doubled or altered. */
+bool qf_salvage_adds_up(const struct qf_salvage_totals *totals);
+uint64_t qf_salvage_unexplained(const struct qf_salvage_totals *totals);
+/* One qf.salvage.total/1 object and a line end; sides NULL: without what is known of both sides. */
+void qf_salvage_render_total(const char *command, const struct qf_salvage_totals *totals,
+			     const struct qf_salvage_sides *sides,
+			     const struct qf_redactor *redactor, struct qf_buf *out);
 /* One qf.salvage/1 object and a line end. */
 void qf_salvage_render(const char *command, const struct qf_salvage_record *record,
 		       struct qf_buf *out);
@@ -1723,6 +1918,7 @@ struct qf_perms {
 	uid_t uid;
 	gid_t gid;
 	mode_t dir_mode;
+	unsigned jobs;           /* questions in flight; 0: as the file system rewards */
 };
 
 /* What is wrong with one of them. X(identifier, what sendmail does, text) */
@@ -1750,7 +1946,8 @@ struct qf_perms_finding {
 	size_t dir;
 	enum qf_part part;       /* which of its folders */
 	const char *folder;      /* path of it */
-	const char *name;        /* of the file; "" for the directory itself */
+	const char *name;        /* of the file; "" for the directory itself; ".qf/journal" and the like */
+	bool is_folder;
 	uid_t uid;               /* as it is */
 	gid_t gid;
 	mode_t mode;
@@ -1763,7 +1960,8 @@ struct qf_perms_finding {
 /*
  * qf_perms_check - every directory and file of one queue directory that is not as it should be: its
  * qf/, df/, xf/ too. Files are judged by what sendmail refuses (QueueFileMode of the policy) and by
- * who else can get at them; a file keeps its group, for sendmail gives it that of its process.
+ * who else can get at them; a file keeps its group, for sendmail gives it that of its process. Of
+ * .qf/ it is what the next change of the queue would refuse.
  * take     called for each; returns false to stop.
  * *files   files looked at; may be NULL.
  * Returns  QF_OK; QF_E_DENIED, QF_E_SYS; QF_E_NOMEM.
@@ -1780,6 +1978,13 @@ enum qf_code qf_perms_check(struct qf_queue *queue, size_t dir, const struct qf_
  */
 enum qf_code qf_perms_fix(struct qf_queue *queue, const struct qf_perms_finding *finding,
 			  struct qf_err *err);
+
+/*
+ * qf_txn_fix_perms - the same, with how it was in the journal before, and what came of it behind.
+ * Different findings may be set right by different threads at once.
+ */
+void qf_txn_fix_perms(struct qf_txn *txn, const struct qf_perms_finding *finding,
+		      struct qf_outcome *outcome);
 
 #ifdef __cplusplus
 }

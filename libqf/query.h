@@ -56,6 +56,7 @@ struct qf_query {
 	struct qf_arena arena;
 	struct qf_node *root; /* NULL: everything matches */
 	struct qf_term *patterns;
+	struct qf_slice bare; /* the first bare word, as written */
 	int64_t now;
 };
 

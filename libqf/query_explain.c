@@ -11,6 +11,12 @@ qf_query_needs(const struct qf_query *query)
 	return query->root ? query->root->needs : 0;
 }
 
+struct qf_slice
+qf_query_bare_word(const struct qf_query *query)
+{
+	return query->bare;
+}
+
 static bool
 requires(const struct qf_node *node, const char *state)
 {

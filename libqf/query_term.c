@@ -339,6 +339,8 @@ parse_word(struct qf_parser *parser, struct qf_node **out)
 	if (code == QF_OK)
 		code = set_text(parser, &first, value, start);
 	first.source = (struct qf_slice){start, (size_t)(parser->at - start)};
+	if (!parser->query->bare.p)
+		parser->query->bare = first.source;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && code == QF_OK; i++) {
 		struct qf_term term = first;
 		struct qf_node *node;

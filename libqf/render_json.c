@@ -17,19 +17,16 @@ struct writer {
 	struct qf_buf scratch;
 };
 
-/* A text member. Path is its name within the object ("recipients.0.address"). */
+/* A text whose bytes are not all UTF-8. Path is its name within the object
+   ("recipients.0.address"). */
 static void
-put_exact(struct writer *w, struct qf_slice text, const char *prefix, size_t index,
-	  struct qf_json_name key)
+add_raw(struct writer *w, struct qf_slice text, const char *prefix, size_t index,
+	struct qf_json_name key)
 {
-	struct qf_slice name = qf_json_bare(key);
-
-	if (qf_json_text(&w->json, text))
-		return;
 	qf_buf_adds(&w->raw, w->raw.n ? ",\"" : "\"");
 	if (prefix)
 		qf_buf_addf(&w->raw, "%s.%zu.", prefix, index);
-	qf_buf_add_slice(&w->raw, name);
+	qf_buf_add_slice(&w->raw, qf_json_bare(key));
 	qf_buf_adds(&w->raw, "\":\"");
 	qf_base64(&w->raw, text);
 	qf_buf_addc(&w->raw, '"');
@@ -38,18 +35,13 @@ put_exact(struct writer *w, struct qf_slice text, const char *prefix, size_t ind
 enum content { CONTENT_PLAIN, CONTENT_ADDRESS, CONTENT_TEXT, CONTENT_PRIVATE };
 
 static void
-put(struct writer *w, struct qf_json_name key, struct qf_slice text, enum content content)
+put_redacted(struct writer *w, struct qf_slice text, enum content content)
 {
-	qf_json_named(&w->json, key);
-	if (!w->redactor || !text.p || content == CONTENT_PLAIN) {
-		put_exact(w, text, NULL, 0, key);
-		return;
-	}
-	qf_buf_clear(&w->scratch);
-	if (content == CONTENT_PRIVATE) {
+	if (!text.p || content == CONTENT_PRIVATE) {
 		qf_json_null(&w->json);
 		return;
 	}
+	qf_buf_clear(&w->scratch);
 	if (content == CONTENT_ADDRESS)
 		qf_redact_address(w->redactor, text, &w->scratch);
 	else
@@ -58,16 +50,26 @@ put(struct writer *w, struct qf_json_name key, struct qf_slice text, enum conten
 	w->json.out->failed |= w->scratch.failed;
 }
 
-static void
+/* Inline, as the next one: the sizes of keys are known where they stand. */
+static inline void
+put(struct writer *w, struct qf_json_name key, struct qf_slice text, enum content content)
+{
+	qf_json_named(&w->json, key);
+	if (w->redactor && content != CONTENT_PLAIN)
+		put_redacted(w, text, content);
+	else if (!qf_json_text(&w->json, text))
+		add_raw(w, text, NULL, 0, key);
+}
+
+static inline void
 put_recipient_text(struct writer *w, size_t i, struct qf_json_name key, struct qf_slice text,
 		   enum content content)
 {
-	if (w->redactor) {
-		put(w, key, text, content);
-		return;
-	}
 	qf_json_named(&w->json, key);
-	put_exact(w, text, "recipients", i, key);
+	if (w->redactor)
+		put_redacted(w, text, content);
+	else if (!qf_json_text(&w->json, text))
+		add_raw(w, text, "recipients", i, key);
 }
 
 static void
@@ -76,13 +78,13 @@ put_notify(struct qf_json *json, unsigned flags)
 	qf_json_named(json, QF_JSON_NAME("notify"));
 	qf_json_open(json, '[');
 	if (flags & QF_RCPT(SUCCESS))
-		qf_json_string(json, "success");
+		qf_json_word(json, QF_JSON_WORD("success"));
 	if (flags & QF_RCPT(FAILURE))
-		qf_json_string(json, "failure");
+		qf_json_word(json, QF_JSON_WORD("failure"));
 	if (flags & QF_RCPT(DELAY))
-		qf_json_string(json, "delay");
+		qf_json_word(json, QF_JSON_WORD("delay"));
 	if (!(flags & (QF_RCPT(SUCCESS) | QF_RCPT(FAILURE) | QF_RCPT(DELAY))))
-		qf_json_string(json, "never");
+		qf_json_word(json, QF_JSON_WORD("never"));
 	qf_json_close(json, ']');
 }
 
@@ -112,7 +114,7 @@ put_flags(struct qf_json *json, unsigned flags)
 	qf_json_open(json, '[');
 #define X(id, letter, name, help)                                                                  \
 	if (flags & QF_FLAG(id))                                                                   \
-		qf_json_string(json, name);
+		qf_json_word(json, QF_JSON_WORD(name));
 	QF_FLAGS(X)
 #undef X
 	qf_json_close(json, ']');
@@ -196,7 +198,7 @@ qf_render_json(const struct qf_row *row, const struct qf_redactor *redactor, str
 
 	qf_json_open(json, '{');
 	qf_json_named(json, QF_JSON_NAME("schema"));
-	qf_json_string(json, "qf.message/1");
+	qf_json_word(json, QF_JSON_WORD("qf.message/1"));
 	put(&w, QF_JSON_NAME("id"), files->id, CONTENT_PLAIN);
 	put(&w, QF_JSON_NAME("queue"), files->queue, CONTENT_PLAIN);
 	put(&w, QF_JSON_NAME("file"), files->name, CONTENT_PLAIN);

@@ -133,6 +133,7 @@ qf_io_init(struct qf_io *io, const struct qf_sys *sys, unsigned max_ops)
 		atomic_init(&io->ops[i], 0);
 	io->max_ops = max_ops;
 	io->pace = io;
+	io->hasty = false;
 	atomic_init(&io->next_slot, 0);
 }
 
@@ -141,6 +142,7 @@ qf_io_share(struct qf_io *io, struct qf_io *parent)
 {
 	qf_io_init(io, parent->sys, parent->max_ops);
 	io->pace = parent->pace;
+	io->hasty = parent->hasty;
 }
 
 void
@@ -169,7 +171,7 @@ account(struct qf_io *io, enum qf_op op)
 	do
 		next = (slot > now ? slot : now) + step;
 	while (!atomic_compare_exchange_weak(&io->pace->next_slot, &slot, next));
-	if (slot > now) {
+	if (slot > now && !io->hasty) {
 		struct timespec until = {.tv_sec = (time_t)(slot / 1000000000u),
 					 .tv_nsec = (long)(slot % 1000000000u)};
 

@@ -57,6 +57,7 @@ struct qf_io {
 	atomic_uint_fast64_t ops[QF_OP_COUNT];
 	unsigned max_ops;                  /* a second, of all that share; 0: no limit */
 	struct qf_io *pace;                /* whose next_slot counts: its own, or the parent's */
+	bool hasty;                        /* takes slots, but does not wait for them */
 	atomic_uint_fast64_t next_slot;    /* ns of the monotonic clock when the next may start */
 };
 
