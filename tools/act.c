@@ -4,18 +4,21 @@
  * Several messages are worked on at once, each under its own lock, so that a file system that
  * takes its time takes it for many; never more than the library allows (QF_TAKEN_MAX of take.h).
  */
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "act.h"
+#include "ask.h"
 #include "changes.h"
+#include "confine.h"
 #include "commands.h"
 #include "out.h"
+#include "progress.h"
 #include "say.h"
 #include "select.h"
 #include "signals.h"
@@ -23,10 +26,12 @@
 #include "status.h"
 
 #define JOBS_MAX 16u
+/* About as many operations as one change of a message takes. */
+#define OPS_PER_JOB 20u
 
 static struct {
 	bool purge;
-	const char *reason;
+	const char *reason, *trash;
 } given;
 
 const struct opt hold_options[] = {
@@ -39,6 +44,8 @@ const struct opt release_options[] = {CHANGES_BLOCK, SOURCE_BLOCK, {.kind = OPT_
 const struct opt due_options[] = {CHANGES_BLOCK, SOURCE_BLOCK, {.kind = OPT_END}};
 const struct opt rm_options[] = {
 	{OPT_FLAG, "purge", 0, &given.purge, NULL, "destroy at once, not into the trash", NULL},
+	{OPT_STRING, "trash", 0, &given.trash, "DIR",
+	 "another trash, on any file system (default: .qf/trash)", NULL},
 	CHANGES_BLOCK,
 	SOURCE_BLOCK,
 	{.kind = OPT_END},
@@ -57,7 +64,8 @@ const char release_description[] =
 const char due_description[] =
 	"Make messages eligible at the next queue run, however young the last try is." SELECTION_TEXT;
 const char rm_description[] =
-	"Take messages out of the queue into its trash (.qf/trash), where they stay for --keep."
+	"Take messages out of the queue into its trash (.qf/trash, or --trash), where they stay for\n"
+	"--keep."
 	SELECTION_TEXT;
 
 struct act {
@@ -65,11 +73,12 @@ struct act {
 	struct selection selection;
 	struct qf_txn *txn;
 	struct qf_change change;
-	act_plan *plan;
+	struct act_ways ways;
 	int64_t give_up;       /* monotonic seconds */
 	atomic_size_t next;
 	pthread_mutex_t mutex; /* of what follows and of output */
 	struct tally tally;
+	size_t done;
 };
 
 static int64_t
@@ -98,14 +107,17 @@ change_found(void *ctx, struct qf_msg *msg)
 	turn->expired = row.outlook.expired;
 	if (changes_given()->dry_run) {
 		*turn->outcome = (struct qf_outcome){.result = QF_RESULT_PLANNED};
-		if (act->plan)
-			act->plan(&act->change, &row, act->source.redactor, turn->outcome);
+		if (act->ways.plan)
+			act->ways.plan(&act->change, &row, act->source.redactor, turn->outcome);
 		return false;
 	}
 	for (;;) {
 		struct timespec pause = {.tv_nsec = 200000000};
 
-		qf_txn_apply(act->txn, msg, &act->change, turn->outcome);
+		if (act->ways.carry)
+			act->ways.carry(act->txn, &row, &act->change, turn->outcome);
+		else
+			qf_txn_apply(act->txn, msg, &act->change, turn->outcome);
 		if (turn->outcome->result != QF_RESULT_BUSY || monotonic() >= act->give_up ||
 		    signals_caught())
 			break;
@@ -114,14 +126,26 @@ change_found(void *ctx, struct qf_msg *msg)
 	return false;
 }
 
+/* What sendmail or a configuration says may have addresses in it. */
+static void
+redact(const struct qf_redactor *redactor, struct qf_outcome *outcome)
+{
+	struct qf_buf text = {0};
+
+	qf_redact_text(redactor, (struct qf_slice){outcome->why, strlen(outcome->why)}, &text);
+	snprintf(outcome->why, sizeof(outcome->why), "%.*s", (int)text.n, text.n ? text.p : "");
+	qf_buf_release(&text);
+}
+
 static void
 change_one(struct act *act, const struct selected *s)
 {
 	struct qf_outcome outcome = {0};
 	struct turn turn = {.act = act, .outcome = &outcome};
 	struct qf_err err;
-	enum qf_code code = qf_queue_find(act->source.queue, s->path, QF_NEED_HEADERS,
-					  change_found, &turn, &err);
+	enum qf_code code = qf_queue_find(act->source.queue, s->path,
+					  QF_NEED_HEADERS | act->ways.needs, change_found, &turn,
+					  &err);
 
 	if (code) {
 		outcome.result = code == QF_E_NOT_FOUND ? QF_RESULT_GONE : QF_RESULT_FAILED;
@@ -131,8 +155,15 @@ change_one(struct act *act, const struct selected *s)
 		snprintf(outcome.why, sizeof(outcome.why),
 			 "past its return time: the next run that cannot deliver it returns it");
 	}
+	if (act->source.redactor)
+		redact(act->source.redactor, &outcome);
 	pthread_mutex_lock(&act->mutex);
+	progress_hide();
 	tally_add(&act->tally, s->id, s->queue, &outcome);
+	/* Lines and bar take turns on the terminal. */
+	if (progress_is_shown())
+		out_flush();
+	progress_at(++act->done);
 	pthread_mutex_unlock(&act->mutex);
 }
 
@@ -150,11 +181,15 @@ work(void *arg)
 static void
 change_all(struct act *act)
 {
-	unsigned wanted = act->source.jobs ? act->source.jobs : JOBS_MAX, started = 0;
+	unsigned most = act->ways.jobs ? act->ways.jobs : JOBS_MAX;
+	unsigned wanted = act->source.jobs ? act->source.jobs : most, started = 0;
 	pthread_t threads[JOBS_MAX];
 
-	if (wanted > JOBS_MAX)
-		wanted = JOBS_MAX;
+	/* Where operations are limited, many at once would only keep their messages locked longer. */
+	if (act->source.max_ops && wanted > 1 + act->source.max_ops / OPS_PER_JOB)
+		wanted = 1 + act->source.max_ops / OPS_PER_JOB;
+	if (wanted > most)
+		wanted = most;
 	if (wanted > act->selection.n)
 		wanted = (unsigned)act->selection.n;
 	while (started < wanted && pthread_create(&threads[started], NULL, work, act) == 0)
@@ -169,22 +204,12 @@ change_all(struct act *act)
 static int
 confirm(const struct act *act)
 {
-	char answer[16] = "";
-
-	if (!act->selection.by_filter || changes_given()->yes || changes_given()->dry_run || act->selection.n == 0)
+	if (!act->selection.by_filter || changes_given()->dry_run || act->selection.n == 0)
 		return STATUS_OK;
-	if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) {
-		say_error("%zu selected by a filter: needs --yes; -n shows what would be done",
-			  act->selection.n);
-		return STATUS_USAGE;
-	}
-	fprintf(stderr, "qf: %s: %zu message%s. Go on? [y/N] ", act->tally.command, act->selection.n,
-		act->selection.n == 1 ? "" : "s");
-	if (!fgets(answer, sizeof(answer), stdin) || (*answer != 'y' && *answer != 'Y')) {
-		say_error("nothing was done");
-		return STATUS_USAGE;
-	}
-	return STATUS_OK;
+	return ask_go_on(changes_given()->yes, act->selection.n,
+			 act->selection.n == 1 ? "message selected by a filter"
+					       : "messages selected by a filter",
+			 "-n shows what would be done");
 }
 
 static int
@@ -202,29 +227,41 @@ status_of_act(const struct act *act)
 }
 
 int
-act_run(const char *command, const struct qf_change *change, act_plan *plan, char **operands,
-	size_t n)
+act_run(const char *command, const struct qf_change *change, const struct act_ways *ways,
+	char **operands, size_t n)
 {
-	struct act act = {.tally = {.command = command}, .change = *change, .plan = plan};
+	struct act act = {.tally = {.command = command}, .change = *change};
 	struct qf_txn_options options;
 	struct qf_err err;
 	int status = source_open(&act.source);
 
+	if (ways)
+		act.ways = *ways;
 	pthread_mutex_init(&act.mutex, NULL);
-	if (!status)
+	/* What is destroyed has no way back, and the journal is to say so. */
+	options = changes_txn_options(change->kind == QF_CHANGE_PURGE ? "purge" : command,
+				      &act.source);
+	options.trash = act.ways.trash;
+	if (!status && act.ways.ready && !changes_given()->dry_run)
+		status = act.ways.ready(&act.source, change);
+	if (!status) {
+		const struct confine changer = {.how = CONFINE_CHANGER, .queue = act.source.queue};
+
+		confine_self(&changer);
 		status = select_messages(&act.source, operands, n, &act.selection);
+	}
 	if (!status)
 		status = confirm(&act);
 	/* Seconds are cut off: one more, so that it is not less than was asked for. */
 	if (changes_given()->wait > 0)
 		act.give_up = monotonic() + changes_given()->wait + 1;
-	/* What is destroyed has no way back, and the journal is to say so. */
-	options = changes_txn_options(change->kind == QF_CHANGE_PURGE ? "purge" : command, &act.source);
 	if (!status && !changes_given()->dry_run && act.selection.n &&
 	    qf_txn_new(act.source.queue, &options, &act.txn, &err))
 		status = say_failure(&err);
 	if (!status) {
+		progress_begin(command, act.selection.n);
 		change_all(&act);
+		progress_end();
 		tally_put(&act.tally);
 		status = status_of_act(&act);
 	}
@@ -268,5 +305,22 @@ due_run(char **operands, size_t n)
 int
 rm_run(char **operands, size_t n)
 {
-	return run("rm", given.purge ? QF_CHANGE_PURGE : QF_CHANGE_REMOVE, operands, n);
+	const struct qf_change change = {.kind = given.purge ? QF_CHANGE_PURGE : QF_CHANGE_REMOVE};
+	char *trash = NULL;
+	struct act_ways ways = {0};
+	int status;
+
+	if (given.purge && given.trash) {
+		say_error("--purge: destroys; --trash keeps: leave one of them out");
+		return STATUS_USAGE;
+	}
+	/* The journal has to tell everybody where it is, from wherever they look. */
+	if (given.trash && !(trash = realpath(given.trash, NULL))) {
+		say_error("--trash: %s: %s", given.trash, strerror(errno));
+		return errno == ENOENT || errno == ENOTDIR ? STATUS_NO_INPUT : STATUS_DENIED;
+	}
+	ways.trash = trash;
+	status = act_run("rm", &change, &ways, operands, n);
+	free(trash);
+	return status;
 }

@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "audit.h"
+#include "changes.h"
 #include "commands.h"
+#include "confine.h"
 #include "every.h"
 #include "out.h"
 #include "say.h"
@@ -18,7 +20,12 @@ static const char *const formats[] = {"table", "json", "csv", NULL};
 static const struct audit_command subcommands[] = {
 	{"index", "", "a snapshot of the queue into the database", audit_index},
 	{"log", "LOGFILE...", "the mail log into the database", audit_log},
+	{"mailstore", "DIR...", "headers of delivered mail into the database", audit_mailstore},
+	{"report", "", "which messages of a restored queue may run, and what makes it safe",
+	 audit_report},
 	{"diff", "A B", "what came, went and changed between two snapshots", audit_diff},
+	{"reconcile", "A B", "what became of all that was owed between two snapshots",
+	 audit_reconcile},
 	{"search", "[FILTER]", "messages of all snapshots", audit_search},
 	{"sql", "STATEMENT", "ask the database, read-only", audit_sql},
 	{.name = NULL},
@@ -43,11 +50,11 @@ const struct opt audit_options[] = {
 	 .name = "digest",
 	 .target = &audit_given.digest,
 	 .help = "index: hash every data file, of whatever size, known or not"},
-	{.kind = OPT_FLAG,
-	 .name = "dry-run",
-	 .letter = 'n',
-	 .target = &audit_given.dry_run,
-	 .help = "log: only parse, and say what there is"},
+	{.kind = OPT_LIST,
+	 .name = "log",
+	 .target = &audit_given.logs,
+	 .argument = "FILE",
+	 .help = "reconcile: read this log into the database first; repeatable"},
 	{.kind = OPT_STRING,
 	 .name = "zone",
 	 .target = &audit_given.zone,
@@ -68,13 +75,28 @@ const struct opt audit_options[] = {
 	 .name = "snapshot",
 	 .target = &audit_given.snapshot,
 	 .argument = "S",
-	 .help = "search: only this one"},
+	 .help = "report: the restored queue's (default: the newest restored); search: only this"},
+	{.kind = OPT_STRING,
+	 .name = "against",
+	 .target = &audit_given.against,
+	 .argument = "S",
+	 .help = "report: the live queue's snapshot"},
+	{.kind = OPT_STRING,
+	 .name = "html",
+	 .target = &audit_given.html,
+	 .argument = "FILE",
+	 .help = "report: a page for a browser, too, which loads nothing from anywhere"},
+	{.kind = OPT_FLAG,
+	 .name = "apply",
+	 .target = &audit_given.apply,
+	 .help = "report: carry the plan out, on the queue of the snapshot"},
 	{.kind = OPT_STRING,
 	 .name = "text",
 	 .target = &audit_given.text,
 	 .argument = "WORDS",
 	 .help = "search: bodies that have these words (SQLite FTS5)"},
 	EVERY_ROW(&audit_given.every),
+	CHANGES_BARE_BLOCK("Options of report --apply:"),
 	SOURCE_BLOCK,
 	{.kind = OPT_END},
 };
@@ -84,7 +106,13 @@ const char audit_description[] =
 	"  index                 make a snapshot of the queue (-Q), or of the queues below a\n"
 	"                        restored tree (aws-backup-restore_*)\n"
 	"  log LOGFILE...        read sendmail's mail log: plain, compressed, or of CloudWatch\n"
+	"  mailstore DIR...      read the headers of Maildirs: a queue id there proves delivery\n"
+	"  report                what would happen if the queue of --snapshot, a restored one, were\n"
+	"                        run: each message in one class, the evidence, and the plan that\n"
+	"                        makes it safe; --apply carries that out\n"
 	"  diff A B              what came, went and changed from snapshot A to snapshot B\n"
+	"  reconcile A B         what became of each recipient of A, and of what the log says was\n"
+	"                        accepted from then to B: status 0 proves that nothing was lost\n"
 	"  search [FILTER]       messages of all snapshots, each version once; --text looks into\n"
 	"                        bodies that were indexed with --bodies\n"
 	"  sql STATEMENT         ask it yourself, read-only (docs/audit-schema.md)\n"
@@ -144,6 +172,18 @@ say_subcommands(void)
 	qf_buf_release(&names);
 }
 
+/* Mail, logs and what others have put into a database are read; written is the database, and a page.
+   What changes the queue confines itself when it comes to that (audit_apply.c). */
+static void
+confine(void)
+{
+	const struct confine keeper = {.how = CONFINE_KEEPER,
+				       .may_write = {audit_given.db, audit_given.html}};
+
+	if (!audit_given.apply)
+		confine_self(&keeper);
+}
+
 int
 audit_run(char **operands, size_t n)
 {
@@ -159,9 +199,10 @@ audit_run(char **operands, size_t n)
 	snprintf(name, sizeof(name), "audit %s", command->name);
 	say_command(name);
 	/* What only parses needs none. */
-	if (!audit_given.db && !(command->run == audit_log && audit_given.dry_run)) {
+	if (!audit_given.db && !(command->run == audit_log && changes_given()->dry_run)) {
 		say_error("which database? --db=FILE");
 		return STATUS_USAGE;
 	}
+	confine();
 	return command->run(operands + 1, n - 1);
 }

@@ -18,8 +18,12 @@ struct audit_options {
 	const char *zone;     /* log --zone */
 	unsigned year;	      /* log --year */
 	int64_t every;	      /* index */
-	const char *snapshot; /* search */
-	bool bodies, digest, dry_run;
+	const char *snapshot; /* search, report */
+	const char *against;  /* report */
+	const char *html;     /* report */
+	bool apply;
+	struct opt_list logs; /* reconcile */
+	bool bodies, digest;
 	int format; /* enum audit_format */
 };
 extern struct audit_options audit_given;
@@ -32,7 +36,12 @@ struct audit_command {
 
 int audit_index(char **operands, size_t n);
 int audit_log(char **operands, size_t n);
+/* Files of the mail log into the database, which must be there; nothing is printed. */
+int audit_log_read(const char *const *files, size_t n);
+int audit_mailstore(char **operands, size_t n);
 int audit_diff(char **operands, size_t n);
+int audit_reconcile(char **operands, size_t n);
+int audit_report(char **operands, size_t n);
 int audit_search(char **operands, size_t n);
 int audit_sql(char **operands, size_t n);
 

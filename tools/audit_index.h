@@ -108,6 +108,9 @@ void *audit_reader_new(void *snapshot);
 void audit_reader_free(void *reader);
 bool audit_read_message(void *reader, struct qf_msg *msg, struct qf_buf *text);
 
+/* What audit_read.key is of a message read with the same needs. */
+void audit_message_key(struct qf_msg *msg, unsigned char key[AUDIT_KEY]);
+
 /* Store a message, if it is not there yet. Sets *id. */
 enum qf_code audit_store_message(struct audit_snapshot *snapshot, struct qf_msg *msg,
 				 const struct audit_read *read, struct qf_slice body, int64_t *id,

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "audit_log.h"
+#include "changes.h"
 #include "out.h"
 #include "say.h"
 #include "signals.h"
@@ -39,6 +40,7 @@ struct log_run {
 	enum qf_log_by year_by, zone_by;
 	int zone;
 	bool incomplete;
+	bool touch; /* note when a file was read, though nothing new is in it */
 	int64_t pending;
 };
 
@@ -175,7 +177,7 @@ file_row(struct log_run *run, struct log_file *file, const struct qf_log_stats *
 	struct store_statement *s;
 	struct qf_log_level level;
 	unsigned saw = file->saw | stats->saw;
-	char *absolute = file->id ? NULL : realpath(file->path, NULL);
+	char *absolute = realpath(file->path, NULL);
 	enum qf_code code = store_cached(
 		run->store,
 		file->id ? "UPDATE log_files SET offset = ?2, lines = ?3, events = ?4, "
@@ -183,7 +185,7 @@ file_row(struct log_run *run, struct log_file *file, const struct qf_log_stats *
 			   " unparsed = ?6, first = ?7, last = ?8, saw = ?9, level_low = ?10,"
 			   " level_high = ?11, year_by = ?12, zone_by = ?13, zone = ?14, read_at = "
 			   "?15,"
-			   " head = ?16, head_size = ?17 WHERE id = ?1"
+			   " head = ?16, head_size = ?17, path = ?18 WHERE id = ?1"
 			 : "INSERT INTO log_files (path, offset, lines, events, foreign_lines, "
 			   "unparsed,"
 			   " first, last, saw, level_low, level_high, year_by, zone_by, zone, "
@@ -200,8 +202,7 @@ file_row(struct log_run *run, struct log_file *file, const struct qf_log_stats *
 	qf_log_level(saw, &level);
 	if (file->id)
 		store_bind_int(s, 1, file->id);
-	else
-		store_bind_string(s, 1, absolute ? absolute : file->path);
+	store_bind_string(s, file->id ? 18 : 1, absolute ? absolute : file->path);
 	store_bind_int(s, 2, (int64_t)offset);
 	store_bind_int(s, 3, (int64_t)lines);
 	store_bind_int(s, 4, file->events + new_events);
@@ -355,6 +356,17 @@ read_file(struct log_run *run, const char *path, struct qf_err *err)
 		}
 		code = file_row(run, &file, &stats, offset, lines, (int64_t)new_events, err);
 	}
+	if (code == QF_OK && run->touch && offset == (uint64_t)file.offset && file.id) {
+		struct store_statement *s;
+
+		code = store_cached(run->store, "UPDATE log_files SET read_at = ?2 WHERE id = ?1",
+				    &s, err);
+		if (code == QF_OK) {
+			store_bind_int(s, 1, file.id);
+			store_bind_int(s, 2, run->now);
+			code = store_run(s, err);
+		}
+	}
 	if (code == QF_OK) {
 		sum_up(run, &file, &stats, lines, new_events, known);
 		if (damage.code || (stats.cut && !file.regular)) {
@@ -440,7 +452,7 @@ put_text(const struct log_run *run, const struct qf_log_level *level)
 		"%llu %s, %llu lines: %llu %s, %llu known, %llu of other programs, %llu unparsed\n",
 		(unsigned long long)run->files, run->files == 1 ? "file" : "files",
 		(unsigned long long)run->lines, (unsigned long long)run->events,
-		run->store ? "new events" : "events", (unsigned long long)run->known,
+		changes_given()->dry_run ? "events" : "new events", (unsigned long long)run->known,
 		(unsigned long long)run->foreign, (unsigned long long)run->unparsed);
 	qf_buf_addf(&out, "from %s to %s (year from %s, zone from %s)\n", first, last,
 		    qf_log_by_name(run->year_by), qf_log_by_name(run->zone_by));
@@ -480,51 +492,74 @@ parse_zone(const char *text, int *zone)
 	return true;
 }
 
+/* Read them all, into the database unless nothing is to be stored. Returns an exit status. */
+static int
+read_logs(struct log_run *run, enum store_mode mode, const char *const *files, size_t n)
+{
+	struct qf_err err;
+	enum qf_code code = QF_OK;
+	int status = STATUS_OK;
+
+	run->options = (struct qf_log_options){.reference = QF_TIME_NONE,
+					       .last = QF_TIME_NONE,
+					       .year = (int)audit_given.year,
+					       .cancel = signals_flag()};
+	if (audit_given.zone && !parse_zone(audit_given.zone, &run->options.zone)) {
+		say_error("--zone: %s: not of the form +01:00", audit_given.zone);
+		return STATUS_USAGE;
+	}
+	run->options.have_zone = audit_given.zone != NULL;
+	if (!changes_given()->dry_run) {
+		/* A database is not made for logs that cannot be read. */
+		for (size_t i = 0; i < n && !status; i++)
+			if (strcmp(files[i], "-") && access(files[i], R_OK) != 0) {
+				say_error("%s: %s", files[i], strerror(errno));
+				status = errno == ENOENT ? STATUS_NO_INPUT : STATUS_DENIED;
+			}
+		if (!status)
+			status = audit_open(mode, &run->store);
+		if (!status && (code = store_bulk(run->store, &err)) != QF_OK)
+			status = say_failure(&err);
+		if (!status && (code = store_begin(run->store, &err)) != QF_OK)
+			status = say_failure(&err);
+	}
+	for (size_t i = 0; i < n && !status; i++) {
+		code = read_file(run, files[i], &err);
+		if (code != QF_OK)
+			status = say_failure(&err);
+	}
+	if (!status && run->store && (code = store_commit(run->store, &err)) != QF_OK)
+		status = say_failure(&err);
+	if (run->store && status)
+		store_rollback(run->store);
+	audit_log_keys_release(&run->keys);
+	store_close(run->store);
+	return status;
+}
+
+int
+audit_log_read(const char *const *files, size_t n)
+{
+	struct log_run run = {.first = QF_TIME_NONE,
+			      .last = QF_TIME_NONE,
+			      .now = time(NULL),
+			      .touch = true};
+
+	return read_logs(&run, STORE_WRITE, files, n);
+}
+
 int
 audit_log(char **operands, size_t n)
 {
 	struct log_run run = {.first = QF_TIME_NONE, .last = QF_TIME_NONE, .now = time(NULL)};
 	struct qf_log_level level;
-	struct qf_err err;
-	enum qf_code code = QF_OK;
-	int status = STATUS_OK;
+	int status;
 
 	if (!n) {
 		say_error("which log? give one file or more, or - for standard input");
 		return STATUS_USAGE;
 	}
-	run.options = (struct qf_log_options){.reference = QF_TIME_NONE,
-					      .last = QF_TIME_NONE,
-					      .year = (int)audit_given.year,
-					      .cancel = signals_flag()};
-	if (audit_given.zone && !parse_zone(audit_given.zone, &run.options.zone)) {
-		say_error("--zone: %s: not of the form +01:00", audit_given.zone);
-		return STATUS_USAGE;
-	}
-	run.options.have_zone = audit_given.zone != NULL;
-	if (!audit_given.dry_run) {
-		/* A database is not made for logs that cannot be read. */
-		for (size_t i = 0; i < n && !status; i++)
-			if (strcmp(operands[i], "-") && access(operands[i], R_OK) != 0) {
-				say_error("%s: %s", operands[i], strerror(errno));
-				status = errno == ENOENT ? STATUS_NO_INPUT : STATUS_DENIED;
-			}
-		if (!status)
-			status = audit_open(STORE_CREATE, &run.store);
-		if (!status && (code = store_bulk(run.store, &err)) != QF_OK)
-			status = say_failure(&err);
-		if (!status && (code = store_begin(run.store, &err)) != QF_OK)
-			status = say_failure(&err);
-	}
-	for (size_t i = 0; i < n && !status; i++) {
-		code = read_file(&run, operands[i], &err);
-		if (code != QF_OK)
-			status = say_failure(&err);
-	}
-	if (!status && run.store && (code = store_commit(run.store, &err)) != QF_OK)
-		status = say_failure(&err);
-	if (run.store && status)
-		store_rollback(run.store);
+	status = read_logs(&run, STORE_CREATE, (const char *const *)operands, n);
 	if (!status) {
 		qf_log_level(run.saw, &level);
 		if (audit_given.format == AUDIT_JSON)
@@ -533,7 +568,5 @@ audit_log(char **operands, size_t n)
 			put_text(&run, &level);
 		status = run.incomplete ? STATUS_INCOMPLETE : STATUS_OK;
 	}
-	audit_log_keys_release(&run.keys);
-	store_close(run.store);
 	return out_finish(status);
 }

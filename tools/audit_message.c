@@ -105,6 +105,15 @@ make_keys(struct qf_msg *msg, struct audit_read *read)
 	memcpy(read->key, digest, AUDIT_KEY);
 }
 
+void
+audit_message_key(struct qf_msg *msg, unsigned char key[AUDIT_KEY])
+{
+	struct audit_read read;
+
+	make_keys(msg, &read);
+	memcpy(key, read.key, AUDIT_KEY);
+}
+
 /* The data file: its hash, and with --bodies its beginning into reader->body. */
 static void
 read_data(struct audit_reader *reader, struct qf_msg *msg, struct audit_read *out)

@@ -12,6 +12,12 @@ extern const struct opt changes_rows[];
 	{                                                                                          \
 		.kind = OPT_BLOCK, .target = (void *)changes_rows, .help = "Options of changes:"   \
 	}
+/* Of a command that has formats of its own: the same without --format. */
+extern const struct opt changes_bare_rows[];
+#define CHANGES_BARE_BLOCK(title)                                                                  \
+	{                                                                                          \
+		.kind = OPT_BLOCK, .target = (void *)changes_bare_rows, .help = title              \
+	}
 
 /* What was given on the command line. */
 struct changes_options {
@@ -28,6 +34,8 @@ struct qf_txn_options changes_txn_options(const char *command, const struct sour
 /* Results counted; writing is one thread's at a time. */
 struct tally {
 	const char *command;
+	bool json;   /* objects, whatever --format says */
+	bool silent; /* nothing, but for what was not done */
 	size_t counts[QF_RESULT_COUNT];
 };
 /* One message's result: a line, or a qf.action/1 object; what was not done is named. */
@@ -35,6 +43,8 @@ void tally_add(struct tally *tally, const char *id, const char *queue,
 	       const struct qf_outcome *outcome);
 /* The last line, or the qf.tally/1 object. */
 void tally_put(const struct tally *tally);
+/* The qf.tally/1 object, without a line end. */
+void tally_json(const struct tally *tally, struct qf_buf *out);
 /* Exit status of the results alone: 2 for what was left out, 1 for what was not there. */
 int tally_status(const struct tally *tally);
 

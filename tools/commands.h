@@ -65,6 +65,14 @@ int salvage_run(char **operands, size_t n);
 extern const char doctor_description[];
 extern const struct opt doctor_options[];
 int doctor_run(char **operands, size_t n);
+extern const char deliver_description[];
+extern const struct opt deliver_options[];
+int deliver_run(char **operands, size_t n);
+
+extern const char bounce_description[];
+extern const struct opt bounce_options[];
+int bounce_run(char **operands, size_t n);
+
 extern const char edit_description[];
 extern const struct opt edit_options[];
 int edit_run(char **operands, size_t n);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "commands.h"
+#include "changes.h"
 #include "doctor.h"
 #include "every.h"
 #include "out.h"
@@ -32,7 +33,8 @@ static struct doctor_options options = {.owner = "root:mail",
 					.run_interval = 900};
 static struct {
 	int format, fix;
-	bool peer, yes;
+	bool peer, yes, no_journal;
+	const char *note, *journal;
 	int64_t timeout, every;
 	unsigned warn, crit;
 } given = {.fix = -1, .timeout = 60, .warn = 1, .crit = 1};
@@ -44,7 +46,8 @@ const char doctor_description[] =
 	"\n"
 	"Nothing is changed. --probe tries locks, rename, fsync and the clock of the file server on\n"
 	"files of its own under .qf/; without it these are unknown. --fix=perms sets owner, group\n"
-	"and mode right, of the directories and of every file in them that sendmail would refuse.\n"
+	"and mode right, of the directories, of every file in them that sendmail would refuse, and\n"
+	"of .qf/. The journal says how each was.\n"
 	"\n"
 	"doctor lock-test --peer, started in two containers on one mount at once, proves that a\n"
 	"lock taken in one excludes the other.";
@@ -65,6 +68,10 @@ const struct opt doctor_options[] = {
 	{OPT_WORD, "fix", 0, &given.fix, "WHAT", "perms: set owner, group and mode right",
 	 fix_words},
 	{OPT_FLAG, "yes", 0, &given.yes, NULL, "do not ask (--fix needs it off a terminal)", NULL},
+	{OPT_STRING, "note", 0, &given.note, "TEXT", "--fix: why, for the journal", NULL},
+	{OPT_STRING, "journal", 0, &given.journal, "DIR",
+	 "--fix: folder of the journal (default: $QF_STATE, else .qf/journal)", NULL},
+	{OPT_FLAG, "no-journal", 0, &given.no_journal, NULL, "--fix: work without a journal", NULL},
 	{OPT_FLAG, "peer", 0, &given.peer, NULL, "lock-test: wait for the other one", NULL},
 	{OPT_SPAN, "timeout", 0, &given.timeout, "TIME", "lock-test: for so long (60s)", NULL},
 	{OPT_NUMBER, "warn", 0, &given.warn, "N", "nagios: so many warn are a warning (1)", NULL},
@@ -461,12 +468,19 @@ round_of(void *ctx, struct qf_buf *total)
 static int
 fix(struct doctor *doctor)
 {
+	struct qf_txn_options txn;
+
 	if (!given.yes && !(isatty(STDIN_FILENO) && isatty(STDERR_FILENO))) {
 		say_error("--fix=perms: needs --yes off a terminal; without --fix it tells what is "
 			  "wrong");
 		return STATUS_USAGE;
 	}
-	return doctor_perms_fix(doctor, given.yes);
+	txn = changes_txn_options("doctor", &doctor->source);
+	txn.note = given.note;
+	txn.no_journal = given.no_journal;
+	if (given.journal)
+		txn.journal = given.journal;
+	return doctor_perms_fix(doctor, given.yes, &txn);
 }
 
 int

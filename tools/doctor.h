@@ -3,8 +3,8 @@
  * are given, and how they answer.
  *
  * A check is a row of the table in doctor.c: a name, a function, a remedy. The function looks at
- * one thing and calls one of doctor_good(), _ok(), _warn(), _fail(), _unknown(), once. What could not be
- * seen is unknown, never ok.
+ * one thing and calls one of doctor_good(), _ok(), _warn(), _fail(), _unknown(), once. What could
+ * not be seen is unknown, never ok.
  */
 #ifndef QF_TOOLS_DOCTOR_H
 #define QF_TOOLS_DOCTOR_H
@@ -68,7 +68,8 @@ void doctor_wanted(struct doctor *doctor, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 /* A file the answer is about. */
 void doctor_file(struct doctor *doctor, const char *directory, const char *name);
-/* A file, its first megabyte, as a string the caller frees; NULL and errno where it cannot be read. */
+/* A file, its first megabyte, as a string the caller frees; NULL and errno where it cannot be
+   read. */
 char *doctor_read_file(const char *path);
 /* True in a container, as far as that can be told. */
 bool doctor_in_container(void);
@@ -80,7 +81,7 @@ void doctor_file_owner(struct doctor *doctor);
 void doctor_file_mode(struct doctor *doctor);
 void doctor_perms_free(struct doctor *doctor);
 /* Set right what the four of them found; an exit status. Told a line each on standard output. */
-int doctor_perms_fix(struct doctor *doctor, bool yes);
+int doctor_perms_fix(struct doctor *doctor, bool yes, const struct qf_txn_options *options);
 
 void doctor_mount_type(struct doctor *doctor);        /* doctor_mount.c */
 void doctor_mount_options(struct doctor *doctor);
@@ -118,8 +119,8 @@ void doctor_dovecot(struct doctor *doctor);
 void doctor_sandbox(struct doctor *doctor);
 void doctor_abilities(struct doctor *doctor);
 
-/* The locks of this process against those of another one, on another host say, that does the same on
-   the same queue at the same time; for at most timeout seconds. doctor_locktest.c */
+/* The locks of this process against those of another one, on another host say, that does the same
+   on the same queue at the same time; for at most timeout seconds. doctor_locktest.c */
 void doctor_lock_test(struct doctor *doctor, int64_t timeout);
 
 #endif

@@ -183,36 +183,103 @@ line_with(const char *text, const char *const *words, char found[128])
 	return false;
 }
 
-void
-doctor_opendkim(struct doctor *doctor)
+/* Hosts of a list; answers where it holds everybody or cannot be read, and is true then. */
+static bool
+judge_hosts(struct doctor *doctor, const char *where, const char *text)
 {
-	static const char *const paths[] = {"/etc/opendkim/TrustedHosts",
-					    "/etc/opendkim/trustedhosts",
-					    "/etc/opendkim/trusted.hosts"};
 	static const char *const all[] = {"0.0.0.0/0", "::/0", "0.0.0.0", "*", NULL};
 	char found[128];
 
-	doctor_wanted(doctor, "no 0.0.0.0/0");
-	for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++) {
-		char *text = doctor_read_file(paths[i]);
+	if (!text)
+		doctor_unknown(doctor, "%s: %s", where, strerror(errno));
+	else if (line_with(text, all, found))
+		doctor_fail(doctor, found, "%s: mail of anybody is signed in your name", where);
+	else
+		return false;
+	return true;
+}
 
-		if (!text && errno == ENOENT)
-			continue;
-		if (!text) {
-			doctor_unknown(doctor, "%s: %s", paths[i], strerror(errno));
-			return;
+/* "refile:/etc/opendkim/TrustedHosts", "/path", "csl:a,b", "a,b". Origin: opendkim.conf(5). */
+static bool
+judge_dataset(struct doctor *doctor, const char *name, const char *value)
+{
+	static const char *const kinds[] = {"refile:", "file:", "csl:"};
+	bool is_file = *value == '/', done;
+	char *text;
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+		if (strncasecmp(value, kinds[i], strlen(kinds[i])) == 0) {
+			value += strlen(kinds[i]);
+			is_file = i < 2;
+			break;
 		}
-		if (line_with(text, all, found)) {
-			doctor_fail(doctor, found, "%s: mail of anybody is signed in your name",
-				    paths[i]);
-			free(text);
-			return;
+	if (!is_file && strchr(value, ':') && strchr(value, '/') && strncmp(value, "::", 2) != 0) {
+		doctor_unknown(doctor, "%s=%s: that kind of list cannot be read here", name, value);
+		return true;
+	}
+	if (!is_file)
+		return judge_hosts(doctor, name, value);
+	text = doctor_read_file(value);
+	done = judge_hosts(doctor, value, text);
+	free(text);
+	return done;
+}
+
+/* The value of a word at the begin of a line; false at the end of the text. */
+static bool
+next_setting(const char **at, char name[64], char value[256])
+{
+	while (**at) {
+		const char *line = *at;
+		int n;
+
+		*at += strcspn(line, "\n");
+		*at += **at == '\n';
+		n = sscanf(line, " %63[A-Za-z] %255[^\n#]", name, value);
+		if (n == 2) {
+			size_t end = strlen(value);
+
+			while (end && strchr(" \t\r", value[end - 1]))
+				value[--end] = '\0';
+			return true;
 		}
-		free(text);
-		doctor_good(doctor, paths[i]);
+	}
+	return false;
+}
+
+void
+doctor_opendkim(struct doctor *doctor)
+{
+	static const char conf[] = "/etc/opendkim.conf";
+	static const char *const paths[] = {"/etc/opendkim/TrustedHosts",
+					    "/etc/opendkim/trustedhosts",
+					    "/etc/opendkim/trusted.hosts"};
+	char *text = doctor_read_file(conf), name[64], value[256];
+	const char *at = text ? text : "", *read_ = NULL;
+	bool done = false;
+
+	doctor_wanted(doctor, "no 0.0.0.0/0");
+	if (!text && errno != ENOENT) {
+		doctor_unknown(doctor, "%s: %s", conf, strerror(errno));
 		return;
 	}
-	doctor_good(doctor, "not installed");
+	while (!done && next_setting(&at, name, value))
+		if (strcasecmp(name, "InternalHosts") == 0 ||
+		    strcasecmp(name, "ExternalIgnoreList") == 0)
+			done = judge_dataset(doctor, name, value);
+	/* The files of these names too: something else may name them. */
+	for (size_t i = 0; i < sizeof(paths) / sizeof(*paths) && !done; i++) {
+		char *hosts = doctor_read_file(paths[i]);
+
+		if (!hosts && (errno == ENOENT || errno == ENOTDIR))
+			continue;
+		done = judge_hosts(doctor, paths[i], hosts);
+		read_ = paths[i];
+		free(hosts);
+	}
+	if (!done)
+		doctor_good(doctor, text ? conf : read_ ? read_ : "not installed");
+	free(text);
 }
 
 /* What a dovecot configuration file says last of plaintext login: 1 on, 0 off, -1 nothing. */
@@ -277,6 +344,10 @@ doctor_dovecot(struct doctor *doctor)
 	}
 	if (n >= 0)
 		free(names);
+	/* Which dovecot.conf includes last, if it is there. */
+	on = plaintext_in("/etc/dovecot/local.conf");
+	if (on >= 0)
+		last = on;
 	if (last == 1)
 		doctor_fail(doctor, "on", "passwords cross the network in clear");
 	else

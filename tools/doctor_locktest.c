@@ -5,7 +5,8 @@
  * "lock" in turns. Who holds it writes its name into "inside", waits, and looks whether it still
  * stands there: another name means that two were in at once. Who is refused reads who is inside.
  * A peer that has been in and been refused by another often enough leaves done-NAME, and goes on
- * until all are done, so that the others get what they need too. Who sees two inside leaves "broken".
+ * until all are done, so that the others get what they need too. Who sees two inside leaves
+ * "broken".
  */
 #include <dirent.h>
 #include <errno.h>

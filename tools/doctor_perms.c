@@ -1,10 +1,13 @@
 /*
  * doctor_perms - checks of owners and modes, and --fix=perms, which sets them right.
  */
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "ask.h"
 #include "doctor.h"
 #include "out.h"
 #include "say.h"
@@ -62,7 +65,8 @@ look(struct doctor *doctor)
 {
 	const struct qf_perms right = {.uid = doctor->uid,
 				       .gid = doctor->gid,
-				       .dir_mode = doctor->mode};
+				       .dir_mode = doctor->mode,
+				       .jobs = doctor->source.jobs};
 	struct qf_queue *queue = doctor->source.queue;
 	struct perms_seen *seen = doctor->perms;
 
@@ -192,44 +196,104 @@ put_fixed(const struct qf_perms_finding *f)
 	qf_buf_release(&line);
 }
 
-int
-doctor_perms_fix(struct doctor *doctor, bool yes)
+/* Several at work, so that the syncs of the journal are shared. */
+#define JOBS_MAX 16u
+
+struct fixing {
+	struct qf_txn *txn;
+	const struct perms_seen *seen;
+	atomic_size_t next;
+	pthread_mutex_t mutex; /* of what follows and of output */
+	size_t fixed, left;
+};
+
+static bool
+is_same(const struct qf_perms_finding *a, const struct qf_perms_finding *b)
 {
-	const struct perms_seen *seen = look(doctor);
-	size_t fixed = 0, left = 0;
-	struct qf_err err;
-	char answer[16] = "";
+	return strcmp(a->name, b->name) == 0 && strcmp(a->folder, b->folder) == 0;
+}
 
-	if (!seen)
-		return status_of(QF_E_NOMEM);
-	if (seen->failed)
-		return say_failure(&seen->err);
-	if (!yes && seen->n) {
-		fprintf(stderr, "qf: doctor: %zu to set right. Go on? [y/N] ", seen->n);
-		if (!fgets(answer, sizeof(answer), stdin) || (*answer != 'y' && *answer != 'Y')) {
-			say_error("nothing was done");
-			return STATUS_USAGE;
-		}
+static void
+fix_one(struct fixing *fixing, const struct qf_perms_finding *f)
+{
+	struct qf_outcome outcome;
+
+	qf_txn_fix_perms(fixing->txn, f, &outcome);
+	pthread_mutex_lock(&fixing->mutex);
+	if (outcome.result == QF_RESULT_DONE) {
+		put_fixed(f);
+		fixing->fixed++;
+	} else if (outcome.result != QF_RESULT_GONE) {
+		say_error("%s: %s", *f->name ? f->name : f->folder, outcome.why);
+		fixing->left++;
 	}
-	for (size_t i = 0; i < seen->n && !signals_caught(); i++) {
-		const struct qf_perms_finding *f = &seen->all[i].finding;
-		enum qf_code code;
+	pthread_mutex_unlock(&fixing->mutex);
+}
 
+static void *
+fix_some(void *arg)
+{
+	struct fixing *fixing = arg;
+	size_t i;
+
+	while (!signals_caught() &&
+	       (i = atomic_fetch_add(&fixing->next, 1)) < fixing->seen->n)
 		/* Owner and mode of a file are two findings and one change. */
-		if (i && strcmp(f->name, seen->all[i - 1].name) == 0 &&
-		    strcmp(f->folder, seen->all[i - 1].folder) == 0)
-			continue;
-		code = qf_perms_fix(doctor->source.queue, f, &err);
-		if (!code) {
-			put_fixed(f);
-			fixed++;
-		} else if (code != QF_E_GONE && code != QF_E_NOT_FOUND) {
-			say_failure(&err);
-			left++;
-		}
+		if (!i || !is_same(&fixing->seen->all[i].finding, &fixing->seen->all[i - 1].finding))
+			fix_one(fixing, &fixing->seen->all[i].finding);
+	return NULL;
+}
+
+static void
+fix_all(struct fixing *fixing, unsigned wanted)
+{
+	pthread_t threads[JOBS_MAX];
+	unsigned started = 0;
+
+	while (started < wanted && started < JOBS_MAX && started < fixing->seen->n &&
+	       pthread_create(&threads[started], NULL, fix_some, fixing) == 0)
+		started++;
+	if (!started)
+		fix_some(fixing);
+	while (started)
+		pthread_join(threads[--started], NULL);
+}
+
+int
+doctor_perms_fix(struct doctor *doctor, bool yes, const struct qf_txn_options *options)
+{
+	struct fixing fixing = {.seen = look(doctor)};
+	struct qf_err err;
+	int status;
+
+	if (!fixing.seen)
+		return status_of(QF_E_NOMEM);
+	if (fixing.seen->failed)
+		return say_failure(&fixing.seen->err);
+	if (!fixing.seen->n) {
+		say_note("0 set right, 0 left as they are");
+		return STATUS_OK;
 	}
-	say_note("%zu set right, %zu left as they are", fixed, left);
+	status = ask_go_on(yes, fixing.seen->n, "to set right", "without --fix it tells what is wrong");
+	if (status)
+		return status;
+	if (qf_txn_new(doctor->source.queue, options, &fixing.txn, &err))
+		return say_failure(&err);
+	/* Once more: .qf/ may have been made just now, with the owner the directory still has. */
+	doctor_perms_free(doctor);
+	doctor->perms = NULL;
+	fixing.seen = look(doctor);
+	if (!fixing.seen || fixing.seen->failed) {
+		status = fixing.seen ? say_failure(&doctor->perms->err) : status_of(QF_E_NOMEM);
+		qf_txn_free(fixing.txn);
+		return status;
+	}
+	pthread_mutex_init(&fixing.mutex, NULL);
+	fix_all(&fixing, doctor->source.jobs ? doctor->source.jobs : JOBS_MAX);
+	pthread_mutex_destroy(&fixing.mutex);
+	qf_txn_free(fixing.txn);
+	say_note("%zu set right, %zu left as they are", fixing.fixed, fixing.left);
 	if (signals_caught())
 		return STATUS_SIGNAL + signals_caught();
-	return left ? STATUS_INCOMPLETE : STATUS_OK;
+	return fixing.left ? STATUS_INCOMPLETE : STATUS_OK;
 }

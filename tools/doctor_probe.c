@@ -51,7 +51,8 @@ name_file(char name[64], const char *what)
 
 enum { TRY_FLOCK = 1, TRY_FCNTL = 2 };
 
-/* What a second process gets: a bit for each kind of lock that is refused to it; -1 for an error. */
+/* What a second process gets: a bit for each kind of lock that is refused to it; -1 for an error.
+   */
 static int
 refused_to_another(int folder, const char *name)
 {

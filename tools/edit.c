@@ -42,6 +42,16 @@ const struct opt edit_options[] = {
 	{.kind = OPT_END},
 };
 
+static size_t
+count_marks(const char *marks, size_t n, char mark)
+{
+	size_t sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum += marks[i] == mark;
+	return sum;
+}
+
 /* What would be done, in words; the addresses, as many as there is room for. */
 static void
 plan(const struct qf_change *change, const struct qf_row *row, const struct qf_redactor *redactor,
@@ -53,7 +63,7 @@ plan(const struct qf_change *change, const struct qf_row *row, const struct qf_r
 	} kinds[] = {{'d', "strike"}, {'s', "replace"}};
 	const struct qf_envelope *env = qf_msg_envelope(row->msg);
 	char *marks = calloc(env->nrecipients ? env->nrecipients : 1, 1), *to = outcome->why;
-	size_t room = sizeof(outcome->why), struck = 0, touched = 0;
+	size_t room = sizeof(outcome->why), struck, touched = 0;
 	struct qf_buf shown = {0};
 	struct qf_err err;
 
@@ -64,8 +74,12 @@ plan(const struct qf_change *change, const struct qf_row *row, const struct qf_r
 		return;
 	}
 	for (size_t k = 0; k < sizeof(kinds) / sizeof(*kinds); k++) {
-		const char *between = kinds[k].text;
+		char begin[80];
+		const char *between = begin;
 
+		/* The count is whole where there is no room for all the names. */
+		snprintf(begin, sizeof(begin), "%s%s %zu of %zu:", touched ? "; " : "", kinds[k].text,
+			 count_marks(marks, env->nrecipients, kinds[k].mark), env->nrecipients);
 		for (size_t i = 0; i < env->nrecipients && room > 1; i++) {
 			struct qf_slice address = env->recipients[i].address;
 			int n;
@@ -77,8 +91,8 @@ plan(const struct qf_change *change, const struct qf_row *row, const struct qf_r
 				qf_redact_address(redactor, address, &shown);
 				address = (struct qf_slice){shown.p, shown.n};
 			}
-			n = snprintf(to, room, "%s%s %.*s", touched && between == kinds[k].text ? "; " : "",
-				     between, (int)(address.n < 200 ? address.n : 200), address.p);
+			n = snprintf(to, room, "%s %.*s", between,
+				     (int)(address.n < 200 ? address.n : 200), address.p);
 			n = n < 0 ? 0 : (size_t)n >= room ? (int)room - 1 : n;
 			to += n;
 			room -= (size_t)n;
@@ -86,8 +100,7 @@ plan(const struct qf_change *change, const struct qf_row *row, const struct qf_r
 			touched++;
 		}
 	}
-	for (size_t i = 0; i < env->nrecipients; i++)
-		struck += marks[i] == 'd';
+	struck = count_marks(marks, env->nrecipients, 'd');
 	if (struck && struck == env->nrecipients)
 		snprintf(to, room, "; nobody is left: remove");
 	else if (!touched && !change->edit->sender && !change->edit->refresh) {
@@ -162,7 +175,9 @@ edit_run(char **operands, size_t n)
 					     .refresh = given.refresh};
 		const struct qf_change change = {.kind = QF_CHANGE_EDIT, .edit = &edit};
 
-		status = act_run("edit", &change, plan, operands, n);
+		const struct act_ways ways = {.plan = plan};
+
+		status = act_run("edit", &change, &ways, operands, n);
 	}
 	qf_query_free(drop);
 	qf_query_free(pick);

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "commands.h"
+#include "confine.h"
 #include "grouped.h"
 #include "out.h"
 #include "say.h"
@@ -586,6 +587,8 @@ ls_run(char **operands, size_t n)
 
 	if (!status)
 		status = prepare(&listing, operands, n);
+	if (!status)
+		confine_lister(listing.source.queue);
 	while (!status) {
 		tally = (struct tally){0};
 		if (given.watch && term_is_tty())

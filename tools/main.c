@@ -7,6 +7,7 @@
 
 #include "commands.h"
 #include "defaults.h"
+#include "metrics_listen.h"
 #include "opt.h"
 #include "out.h"
 #include "say.h"
@@ -53,11 +54,53 @@ command_help(const struct command *command)
 	return out_finish(STATUS_OK);
 }
 
+/* What is in, and what was left out of this build or cannot be loaded here. */
 static int
 version(void)
 {
-	out_adds("qf " QF_VERSION "\n");
-	out_adds(qf_mime_available() ? "with: pcre2 mime\n" : "with: pcre2; without: mime (gmime)\n");
+	const struct {
+		const char *name;
+		bool in;
+	} parts[] = {
+		{"pcre2", true},
+		{"utf8proc", true},
+		{"nettle", true},
+		{"jansson", true},
+		{"sqlite3", true},
+		{"ncurses", true},
+		{"mime (gmime)", qf_mime_available()},
+#ifdef QF_WITH_ARCHIVE
+		{"compressed logs (libarchive)", true},
+#else
+		{"compressed logs (libarchive)", false},
+#endif
+#ifdef QF_WITH_CURL
+		{"ping (libcurl)", true},
+#else
+		{"ping (libcurl)", false},
+#endif
+		{"http (libmicrohttpd)", metrics_listen_available()},
+	};
+	struct qf_buf text = {0};
+
+	qf_buf_adds(&text, "qf " QF_VERSION
+#ifdef QF_STATIC
+			   " (static)"
+#endif
+			   "\n");
+	for (int in = 1; in >= 0; in--) {
+		const char *before = in ? "with: " : "without: ";
+
+		for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
+			if (parts[i].in == in) {
+				qf_buf_addf(&text, "%s%s", before, parts[i].name);
+				before = ", ";
+			}
+		if (*before == ',')
+			qf_buf_addc(&text, '\n');
+	}
+	out_add_buf(&text);
+	qf_buf_release(&text);
 	return out_finish(STATUS_OK);
 }
 

@@ -6,8 +6,10 @@
 #include <string.h>
 
 #include "commands.h"
+#include "confine.h"
 #include "every.h"
 #include "metrics.h"
+#include "metrics_listen.h"
 #include "out.h"
 #include "save.h"
 #include "say.h"
@@ -19,7 +21,7 @@ static const char *const format_words[] = {"prometheus", "emf", NULL};
 
 static struct {
 	int format;
-	const char *output;
+	const char *output, *listen;
 	unsigned top;
 	int64_t every;
 	bool no_orphans;
@@ -33,11 +35,15 @@ const char metrics_description[] =
 	"--output writes the whole text at once, for node_exporter's textfile collector. With --every\n"
 	"it is written each round, a queue that cannot be read gives qf_up 0, and --format=emf prints\n"
 	"CloudWatch's embedded metric format. Orphans are looked at twice, on NFS a minute apart;\n"
-	"--no-orphans leaves them out. With --redact there are no domains.";
+	"--no-orphans leaves them out. With --redact there are no domains. --listen answers HTTP, a\n"
+	"look for each request, one at a time, until a signal comes; whoever reaches the address sees\n"
+	"the figures.";
 
 const struct opt metrics_options[] = {
 	{OPT_WORD, "format", 0, &given.format, "FORMAT", "prometheus or emf", format_words},
 	{OPT_STRING, "output", 0, &given.output, "FILE", "write there, whole or not at all", NULL},
+	{OPT_STRING, "listen", 0, &given.listen, "ADDR",
+	 "serve /metrics at HOST:PORT, [IPV6]:PORT, :PORT, or PORT of this host alone", NULL},
 	{OPT_NUMBER, "top", 0, &given.top, "N", "so many domains (20); the rest as (other)", NULL},
 	{OPT_FLAG, "no-orphans", 0, &given.no_orphans, NULL, "do not look for orphans", NULL},
 	EVERY_ROW(&given.every),
@@ -260,13 +266,18 @@ collect(struct source *source, struct metrics *m, struct memory *memory)
 
 /* ------------------------------------------------------------------ the command */
 
+/* Into page where one is asked for over HTTP. */
 static int
-put(const struct metrics *m)
+put(const struct metrics *m, struct qf_buf *page)
 {
 	struct qf_buf text = {0};
 	struct qf_err err;
 	int status = STATUS_OK;
 
+	if (page) {
+		metrics_put_prometheus(m, page);
+		return STATUS_OK;
+	}
 	if (given.format == FORMAT_EMF)
 		metrics_put_emf(m, &text);
 	else
@@ -294,7 +305,7 @@ release(struct metrics *m)
 
 /* A queue that cannot be opened: down, and nothing else is known. */
 static int
-put_down(struct source *source, const struct memory *memory)
+put_down(struct source *source, const struct memory *memory, struct qf_buf *page)
 {
 	struct metrics_queue down = {.queue = source_name(), .busy = -1, .due = -1, .expired = -1,
 				     .warned = -1, .oldest = -1, .longest_busy = -1,
@@ -304,23 +315,31 @@ put_down(struct source *source, const struct memory *memory)
 
 	for (int v = 0; v < QF_VERDICT_COUNT; v++)
 		down.orphans[v] = -1;
-	return put(&m);
+	return put(&m, page);
 }
 
 static int
-look(struct memory *memory, bool every)
+look(struct memory *memory, bool every, struct qf_buf *page)
 {
 	struct source source;
 	struct metrics m = {0};
 	int status = source_open(&source), written = STATUS_OK;
 	bool open = status == STATUS_OK;
+	const struct confine once = {.how = CONFINE_WRITER,
+				     .queue = source.queue,
+				     .may_write = {given.output}};
 
+	if (open && every)
+		confine_not(page ? "--listen needs the network"
+				 : "--every opens the queue again each time");
+	else if (open)
+		confine_self(&once);
 	if (open)
 		status = collect(&source, &m, memory);
 	if (open && status < STATUS_USAGE)
-		written = put(&m);
+		written = put(&m, page);
 	else if (every && !signals_caught())
-		written = put_down(&source, memory);
+		written = put_down(&source, memory, page);
 	release(&m);
 	source_close(&source);
 	return written ? written : status;
@@ -331,7 +350,13 @@ static int
 round_of(void *ctx, struct qf_buf *total)
 {
 	(void)total;
-	return look(ctx, true);
+	return look(ctx, true, NULL);
+}
+
+static void
+serve(void *ctx, struct qf_buf *page)
+{
+	look(ctx, true, page);
 }
 
 int
@@ -344,12 +369,21 @@ metrics_run(char **operands, size_t n)
 		say_error("%s: takes no operands; -Q names the queue", operands[0]);
 		return STATUS_USAGE;
 	}
+	if (given.listen && (given.every || given.output || given.format == FORMAT_EMF)) {
+		say_error("--listen answers with Prometheus text, when asked: not with --every, --output "
+			  "or --format=emf");
+		return STATUS_USAGE;
+	}
 	if (given.every && !given.output && given.format != FORMAT_EMF) {
 		say_error("--every needs --output=FILE, or --format=emf");
 		return STATUS_USAGE;
 	}
-	status = given.every ? every_run("metrics", given.every, round_of, &memory)
-			     : look(&memory, false);
+	if (given.listen)
+		status = metrics_listen(given.listen, serve, &memory);
+	else if (given.every)
+		status = every_run("metrics", given.every, round_of, &memory);
+	else
+		status = look(&memory, false, NULL);
 	for (size_t i = 0; i < memory.n; i++)
 		free(memory.busy[i].path);
 	free(memory.busy);

@@ -5,8 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "changes.h"
 #include "commands.h"
+#include "confine.h"
 #include "every.h"
+#include "log_note.h"
+#include "orphans_fix.h"
 #include "orphans_report.h"
 #include "orphans_since.h"
 #include "out.h"
@@ -21,6 +25,8 @@
 static const char *const format_words[] = {"table", "json", "csv", "nagios", "prometheus", NULL};
 
 #define GRACE 600
+/* A lone body younger than this is not cleaned away, unless --grace says something. */
+#define BODY_AGE 86400
 
 static struct {
 	int format;
@@ -30,7 +36,8 @@ static struct {
 	const char *since, *output, *ping;
 	struct opt_list logs;
 	int64_t every;
-} given = {.grace = GRACE};
+	struct orphans_fix fix;
+} given = {.grace = -1};
 
 const struct opt orphans_options[] = {
 	{OPT_WORD, "format", 0, &given.format, "FORMAT",
@@ -50,10 +57,18 @@ const struct opt orphans_options[] = {
 	 "report only what is new since the last run with this file, which is written", NULL},
 	{OPT_STRING, "output", 0, &given.output, "FILE",
 	 "the report there, whole or not at all, and nothing on standard output", NULL},
+	{OPT_STRING, "fix", 0, &given.fix.fixes, "LIST",
+	 "deal with them: recover what is whole, rescue what can be saved, guard against harm, clean "
+	 "debris into the trash; several with commas, or all", NULL},
+	{OPT_FLAG, "release", 0, &given.fix.release, NULL,
+	 "what is recovered comes back queued, not held", NULL},
+	{OPT_STRING, "lost-found", 0, &given.fix.lost_found, "DIR",
+	 "another folder than .qf/lost+found for what is rescued, on any file system", NULL},
 	EVERY_ROW(&given.every),
 	{OPT_STRING, "ping", 0, &given.ping, "URL",
 	 "tell a monitoring service: URL/start, then URL, or URL/fail when there is something to "
 	 "report", NULL},
+	CHANGES_BARE_BLOCK("Options of --fix:"),
 	SOURCE_BLOCK,
 	{.kind = OPT_END},
 };
@@ -63,7 +78,9 @@ const char orphans_description[] =
 	"harm it does and from when on. Says nothing, with status 0, when there are none. Files in\n"
 	"the making are left out: candidates are looked at twice, a second apart (60 s on a network\n"
 	"file system), and are told when nobody holds a lock and nothing changed for --grace.\n"
-	"Takes no lock and changes nothing in the queue.";
+	"Takes no lock and changes nothing in the queue, but with --fix: then the plan is shown first, and\n"
+	"what is done goes through the journal, as with qf rm. Operands are findings that are meant, by id,\n"
+	"name or path of a file of theirs; without any, all are.";
 
 /* Name what could not be read. */
 static bool
@@ -80,31 +97,6 @@ say_troubles(const struct qf_orphans *orphans)
 	if (!i && qf_orphans_unseen(orphans))
 		say_note("%s: lone files are not judged", qf_orphans_unseen(orphans));
 	return qf_orphans_total(orphans)->unreadable > 0;
-}
-
-/* What the logs cannot tell. */
-static void
-say_log(const struct qf_orphans *orphans)
-{
-	const struct qf_orphans_log *log = qf_orphans_log(orphans);
-	struct qf_buf words = {0};
-
-	if (!log || !log->lines)
-		return;
-	if (log->unparsed)
-		say_note("%llu of %llu lines of the log are none of a log",
-			 (unsigned long long)log->unparsed, (unsigned long long)log->lines);
-	if (log->cut)
-		say_note("a log ends in the middle of a line");
-	/* A log without a line of what was deferred may just be of a good day. */
-	for (int i = 0; i <= QF_LOG_PROVES_RETURNED; i++)
-		if (i != QF_LOG_PROVES_DEFERRED && log->cannot_prove & (1u << i))
-			qf_buf_addf(&words, "%s%s", words.n ? ", " : "",
-				    qf_log_proof_name((enum qf_log_proof)i));
-	if (words.n)
-		say_note("the log was written at LogLevel %d to %d, as it seems: it does not show "
-			 "what was %.*s", log->low, log->high, (int)words.n, words.p);
-	qf_buf_release(&words);
 }
 
 /* What was told before is not told again. False, said, when memory is out. */
@@ -156,9 +148,10 @@ status_of_report(const struct orphans_report *report)
 	return orphans_count(report, NULL) ? STATUS_FINDINGS : STATUS_OK;
 }
 
-/* Report what was found. */
+/* Report what was found, or deal with it. */
 static int
-report_on(const struct source *source, const struct qf_orphans *orphans, struct qf_buf *text)
+report_on(const struct source *source, const struct qf_orphans *orphans, struct qf_buf *text,
+	  struct qf_buf *total)
 {
 	bool terminal = term_is_tty() && !given.output && !given.every, *hidden = NULL;
 	struct since *since = given.since ? since_read(given.since) : NULL;
@@ -175,7 +168,10 @@ report_on(const struct source *source, const struct qf_orphans *orphans, struct 
 	int status = STATUS_OK;
 
 	report.incomplete = say_troubles(orphans);
-	say_log(orphans);
+	log_note(qf_orphans_log(orphans));
+	if (given.fix.fixes)
+		return orphans_fix_run(&given.fix, &report, total);
+	orphans_put_total(orphans, total);
 	if (given.since && (!since || !hide_told(since, orphans, &hidden)))
 		status = STATUS_OS;
 	if (!status) {
@@ -201,7 +197,7 @@ look(struct source *source, struct qf_buf *text, struct qf_buf *total)
 	const struct qf_orphans_options options = {
 		.deep = given.deep,
 		.ignored = say_verbosity() > 0,
-		.grace = given.grace,
+		.grace = given.grace < 0 ? GRACE : given.grace,
 		.now = source->now,
 		.pause = -1,
 		.jobs = source->jobs,
@@ -217,10 +213,27 @@ look(struct source *source, struct qf_buf *text, struct qf_buf *total)
 
 	if (qf_orphans_find(source->queue, &options, &orphans, &err))
 		return say_failure(&err);
-	status = report_on(source, orphans, text);
-	orphans_put_total(orphans, total);
+	status = report_on(source, orphans, text, total);
 	qf_orphans_free(orphans);
 	return status;
+}
+
+static void
+confine(const struct source *source)
+{
+	/* Further directories, that the configuration names, are looked at where they matter. */
+	const struct confine once = {.how = CONFINE_LOOKER, .queue = source->queue};
+
+	/* Each round reads the configuration and opens the queue anew, which may ask the system for
+	   users in ways of its own. */
+	if (given.fix.fixes)
+		return; /* orphans_fix_run() does, once it has what it needs */
+	if (given.every)
+		confine_not("--every opens the queue again each time");
+	else if (given.ping)
+		confine_not("--ping needs the network");
+	else
+		confine_self(&once);
 }
 
 /* A look with all that goes with it. Returns an exit status. */
@@ -234,6 +247,8 @@ do_round(void *ctx, struct qf_buf *total)
 	(void)ctx;
 	ping_send(given.ping, PING_START, NULL);
 	status = source_open(&source);
+	if (!status)
+		confine(&source);
 	if (!status)
 		status = look(&source, &text, total);
 	source_close(&source);
@@ -258,16 +273,43 @@ nagios_failure(int status)
 	return 3;
 }
 
+/* --fix has something to say for itself, and nothing else. */
+static int
+prepare_fix(void)
+{
+	struct orphans_fix *fix = &given.fix;
+	int status = fix->fixes ? orphans_fix_read(fix) : STATUS_OK;
+
+	fix->body_age = given.grace < 0 ? BODY_AGE : given.grace;
+	fix->silent = given.every;
+	if (status)
+		return status;
+	if (!fix->fixes && (fix->release || fix->lost_found || changes_given()->dry_run))
+		say_error("--release, --lost-found and -n are for --fix");
+	else if (fix->fixes && (given.since || given.output || given.format > ORPHANS_JSON))
+		say_error("--fix: with --format=table or json, and without --since or --output");
+	else if (fix->fixes && given.every && !changes_given()->yes)
+		say_error("--fix with --every: needs --yes, since nobody is there to be asked");
+	else
+		return STATUS_OK;
+	return STATUS_USAGE;
+}
+
 int
 orphans_run(char **operands, size_t n)
 {
 	struct qf_buf total = {0};
 	int status;
 
-	if (n) {
-		say_error("%s: no operands here; -Q names a queue", operands[0]);
+	if (n && !given.fix.fixes) {
+		say_error("%s: operands name findings for --fix; -Q names a queue", operands[0]);
 		return out_finish(nagios_failure(STATUS_USAGE));
 	}
+	given.fix.names = operands;
+	given.fix.nnames = n;
+	status = prepare_fix();
+	if (status)
+		return out_finish(nagios_failure(status));
 	if (given.every)
 		return every_run("orphans", given.every, do_round, NULL);
 	status = do_round(NULL, &total);

@@ -158,8 +158,9 @@ put_raw(const struct orphans_report *report, struct qf_json *json, const struct 
 		qf_json_close(json, '}');
 }
 
-static void
-put_object(const struct orphans_report *report, const struct qf_orphan *orphan, struct qf_buf *out)
+void
+orphans_put_object(const struct orphans_report *report, const struct qf_orphan *orphan,
+		   struct qf_buf *out)
 {
 	struct qf_json json = {.out = out};
 
@@ -266,7 +267,7 @@ put_json(const struct orphans_report *report, struct qf_buf *out)
 {
 	for (size_t i = 0; i < qf_orphans_n(report->orphans); i++)
 		if (orphans_is_told(report, i))
-			put_object(report, qf_orphans_get(report->orphans, i), out);
+			orphans_put_object(report, qf_orphans_get(report->orphans, i), out);
 	orphans_put_total(report->orphans, out);
 	qf_buf_addc(out, '\n');
 }

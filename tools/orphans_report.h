@@ -27,6 +27,9 @@ struct orphans_report {
 size_t orphans_count(const struct orphans_report *report, size_t *hazards);
 /* Append the report; nothing where there is nothing to say, but for those who always want it. */
 void orphans_put(const struct orphans_report *report, struct qf_buf *out);
+/* The qf.orphan/1 object of one finding, and a line end. */
+void orphans_put_object(const struct orphans_report *report, const struct qf_orphan *orphan,
+			struct qf_buf *out);
 /* The qf.orphans.total/1 object, without a line end. */
 void orphans_put_total(const struct qf_orphans *orphans, struct qf_buf *out);
 /* Is a finding to be told? */

@@ -1,20 +1,10 @@
 /*
  * ping - tell a monitoring service how a job goes.
- *
- * libcurl is loaded when it is wanted: with all that it brings, it would make every start of qf
- * three times as long.
  */
 #include <string.h>
 #include <strings.h>
 
-#if defined(QF_WITH_CURL) && !defined(QF_STATIC)
-#include <curl/curl.h>
-#include <dlfcn.h>
-#define HAVE_CURL 1
-#else
-#define HAVE_CURL 0
-#endif
-
+#include "curl_late.h"
 #include "ping.h"
 #include "say.h"
 #include "signals.h"
@@ -58,108 +48,71 @@ ignore(char *bytes, size_t size, size_t n, void *ctx)
 	return size * n;
 }
 
-/* What is used of libcurl. */
-static struct {
-	CURL *(*init)(void);
-	CURLcode (*setopt)(CURL *curl, CURLoption option, ...);
-	CURLcode (*perform)(CURL *curl);
-	CURLcode (*getinfo)(CURL *curl, CURLINFO info, ...);
-	void (*cleanup)(CURL *curl);
-	const char *(*error)(CURLcode code);
-	struct curl_slist *(*append)(struct curl_slist *list, const char *text);
-	void (*free_list)(struct curl_slist *list);
-} lib;
-
-static bool
-load(void)
-{
-	const struct {
-		void *target;
-		const char *name;
-	} functions[] = {{&lib.init, "curl_easy_init"},       {&lib.setopt, "curl_easy_setopt"},
-			 {&lib.perform, "curl_easy_perform"}, {&lib.getinfo, "curl_easy_getinfo"},
-			 {&lib.cleanup, "curl_easy_cleanup"}, {&lib.error, "curl_easy_strerror"},
-			 {&lib.append, "curl_slist_append"},  {&lib.free_list, "curl_slist_free_all"}};
-	void *library = lib.init ? NULL : dlopen("libcurl.so.4", RTLD_NOW);
-
-	if (lib.init)
-		return true;
-	for (size_t i = 0; library && i < sizeof(functions) / sizeof(*functions); i++) {
-		void *found = dlsym(library, functions[i].name);
-
-		memcpy(functions[i].target, &found, sizeof(found));
-		if (!found)
-			library = NULL;
-	}
-	if (!library)
-		lib.init = NULL;
-	return library;
-}
-
 /* A service that answers "go to file:///" is not obeyed. */
 static void
-only_http(CURL *curl)
+only_http(const struct curl_late *lib, CURL *curl)
 {
 #if LIBCURL_VERSION_NUM >= 0x075500
-	if (lib.setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
-	    lib.setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, "http,https") == CURLE_OK)
+	if (lib->setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
+	    lib->setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, "http,https") == CURLE_OK)
 		return;
 #endif
 	/* The one that is loaded may be older. 3: CURLPROTO_HTTP and CURLPROTO_HTTPS. */
-	lib.setopt(curl, (CURLoption)181, 3L);
-	lib.setopt(curl, (CURLoption)182, 3L);
+	lib->setopt(curl, (CURLoption)181, 3L);
+	lib->setopt(curl, (CURLoption)182, 3L);
 }
 
 static void
-prepare(CURL *curl, const char *url, const struct qf_buf *body, struct curl_slist *headers,
-	char *why)
+prepare(const struct curl_late *lib, CURL *curl, const char *url, const struct qf_buf *body,
+	struct curl_slist *headers, char *why)
 {
 	size_t n = body ? body->n : 0;
 
-	lib.setopt(curl, CURLOPT_URL, url);
-	only_http(curl);
-	lib.setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
-	lib.setopt(curl, CURLOPT_MAXREDIRS, 3L);
-	lib.setopt(curl, CURLOPT_TIMEOUT, TIME_MOST);
-	lib.setopt(curl, CURLOPT_NOSIGNAL, 1L);
-	lib.setopt(curl, CURLOPT_NOPROGRESS, 0L);
-	lib.setopt(curl, CURLOPT_XFERINFOFUNCTION, stop_on_signal);
-	lib.setopt(curl, CURLOPT_WRITEFUNCTION, ignore);
-	lib.setopt(curl, CURLOPT_ERRORBUFFER, why);
-	lib.setopt(curl, CURLOPT_USERAGENT, "qf/" QF_VERSION);
-	lib.setopt(curl, CURLOPT_HTTPHEADER, headers);
-	lib.setopt(curl, CURLOPT_POSTFIELDSIZE, (long)(n > BODY_MOST ? BODY_MOST : n));
-	lib.setopt(curl, CURLOPT_POSTFIELDS, n ? body->p : "");
+	lib->setopt(curl, CURLOPT_URL, url);
+	only_http(lib, curl);
+	lib->setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
+	lib->setopt(curl, CURLOPT_MAXREDIRS, 3L);
+	lib->setopt(curl, CURLOPT_TIMEOUT, TIME_MOST);
+	lib->setopt(curl, CURLOPT_NOSIGNAL, 1L);
+	lib->setopt(curl, CURLOPT_NOPROGRESS, 0L);
+	lib->setopt(curl, CURLOPT_XFERINFOFUNCTION, stop_on_signal);
+	lib->setopt(curl, CURLOPT_WRITEFUNCTION, ignore);
+	lib->setopt(curl, CURLOPT_ERRORBUFFER, why);
+	lib->setopt(curl, CURLOPT_USERAGENT, "qf/" QF_VERSION);
+	lib->setopt(curl, CURLOPT_HTTPHEADER, headers);
+	lib->setopt(curl, CURLOPT_POSTFIELDSIZE, (long)(n > BODY_MOST ? BODY_MOST : n));
+	lib->setopt(curl, CURLOPT_POSTFIELDS, n ? body->p : "");
 }
 
 static void
 send_request(const char *url, const struct qf_buf *body)
 {
+	const struct curl_late *lib = curl_late();
 	char why[CURL_ERROR_SIZE] = "";
 	CURLcode code = CURLE_FAILED_INIT;
 	struct curl_slist *headers;
 	long answer = 0;
 	CURL *curl;
 
-	if (!load()) {
+	if (!lib) {
 		say_note("--ping: libcurl is not there");
 		return;
 	}
-	headers = lib.append(NULL, "Content-Type: text/plain; charset=utf-8");
-	curl = lib.init();
+	headers = lib->append(NULL, "Content-Type: text/plain; charset=utf-8");
+	curl = lib->init();
 	if (curl && headers) {
-		prepare(curl, url, body, headers, why);
-		code = lib.perform(curl);
-		lib.getinfo(curl, CURLINFO_RESPONSE_CODE, &answer);
+		prepare(lib, curl, url, body, headers, why);
+		code = lib->perform(curl);
+		lib->getinfo(curl, CURLINFO_RESPONSE_CODE, &answer);
 	}
 	/* The URL is a secret of a kind, and not told: who knows it can ping. */
 	if (code != CURLE_OK && !signals_caught())
-		say_note("--ping: %s", why[0] ? why : lib.error(code));
+		say_note("--ping: %s", why[0] ? why : lib->error(code));
 	else if (code == CURLE_OK && answer >= 300)
 		say_note("--ping: the service answers %ld", answer);
-	lib.free_list(headers);
+	lib->free_list(headers);
 	if (curl)
-		lib.cleanup(curl);
+		lib->cleanup(curl);
 }
 
 #endif

@@ -103,107 +103,6 @@ report_progress(void *ctx, const struct qf_salvage_totals *totals, uint64_t of)
 /* ------------------------------------------------------------------ the account */
 
 static void
-put_whys(struct qf_json *json, const char *key, const uint64_t counts[QF_SALVAGE_WHY_COUNT])
-{
-	qf_json_key(json, key);
-	qf_json_open(json, '{');
-	for (size_t i = 0; i < QF_SALVAGE_WHY_COUNT; i++) {
-		if (!counts[i])
-			continue;
-		qf_json_key(json, i ? qf_salvage_why_name((enum qf_salvage_why)i) : "error");
-		qf_json_int(json, (int64_t)counts[i]);
-	}
-	qf_json_close(json, '}');
-}
-
-static void
-put_number(struct qf_json *json, const char *key, uint64_t number)
-{
-	qf_json_key(json, key);
-	qf_json_int(json, (int64_t)number);
-}
-
-static uint64_t
-unexplained(const struct qf_salvage_totals *totals)
-{
-	return totals->missing + totals->doubled + totals->altered;
-}
-
-static bool
-adds_up(const struct qf_salvage_totals *totals)
-{
-	return totals->planned == totals->moved + sum(totals->skipped) + sum(totals->failed);
-}
-
-static void
-put_sides_json(struct qf_json *json, const struct qf_salvage_sides *sides)
-{
-	char mode[8];
-
-	put_number(json, "busy", sides->busy);
-	put_number(json, "claims", sides->claims);
-	qf_json_key(json, "changing");
-	qf_json_bool(json, sides->changing);
-	qf_json_key(json, "free_bytes");
-	if (sides->free_bytes < 0)
-		qf_json_null(json);
-	else
-		qf_json_int(json, sides->free_bytes);
-	qf_json_key(json, "free_files");
-	if (sides->free_files < 0)
-		qf_json_null(json);
-	else
-		qf_json_int(json, sides->free_files);
-	qf_json_key(json, "owner");
-	qf_json_int(json, sides->uid);
-	qf_json_key(json, "group");
-	qf_json_int(json, sides->gid);
-	snprintf(mode, sizeof(mode), "%04o", (unsigned)sides->mode & 07777);
-	qf_json_key(json, "mode");
-	qf_json_string(json, mode);
-	qf_json_key(json, "fleeting");
-	qf_json_bool(json, sides->fleeting);
-}
-
-static void
-put_json(const struct report *report, const struct qf_salvage_totals *totals,
-	 const struct qf_salvage_sides *sides)
-{
-	struct qf_buf line = {0};
-	struct qf_json json = {.out = &line};
-
-	qf_json_open(&json, '{');
-	qf_json_key(&json, "schema");
-	qf_json_string(&json, "qf.salvage.total/1");
-	qf_json_key(&json, "command");
-	qf_json_string(&json, report->command);
-	qf_json_key(&json, "run");
-	qf_json_string(&json, totals->run);
-	put_number(&json, "planned", totals->planned);
-	put_number(&json, "moved", totals->moved);
-	put_whys(&json, "skipped", totals->skipped);
-	put_whys(&json, "failed", totals->failed);
-	put_number(&json, "there", totals->there);
-	put_number(&json, "gone", totals->gone);
-	put_number(&json, "left", totals->left);
-	put_number(&json, "held", totals->held);
-	put_number(&json, "unexplained", unexplained(totals));
-	qf_json_key(&json, "ok");
-	qf_json_bool(&json, adds_up(totals) && unexplained(totals) == 0);
-	put_number(&json, "bytes", (uint64_t)totals->bytes);
-	put_number(&json, "expired", totals->expired);
-	qf_json_key(&json, "oldest_expired");
-	qf_json_time(&json, totals->oldest_expired);
-	put_number(&json, "renamed", totals->renamed);
-	if (sides)
-		put_sides_json(&json, sides);
-	qf_json_close(&json, '}');
-	qf_buf_addc(&line, '\n');
-	out_add_buf(&line);
-	qf_buf_release(&line);
-}
-
-static void
 add_whys(struct qf_buf *out, const char *word, const uint64_t counts[QF_SALVAGE_WHY_COUNT])
 {
 	uint64_t n = sum(counts);
@@ -221,8 +120,35 @@ add_whys(struct qf_buf *out, const char *word, const uint64_t counts[QF_SALVAGE_
 		qf_buf_addc(out, ')');
 }
 
+/* To whom sendmail would return them. */
 static void
-say_sides(const struct qf_salvage_totals *totals, const struct qf_salvage_sides *sides)
+say_returns(const struct qf_salvage_sides *sides, const struct qf_redactor *redactor)
+{
+	struct qf_buf line = {0};
+	size_t i;
+
+	for (i = 0; i < sides->nreturns && i < 5; i++) {
+		struct qf_buf name = {0};
+
+		if (redactor)
+			qf_redact_address(redactor, sides->returns[i].key, &name);
+		else
+			qf_buf_add(&name, sides->returns[i].key.p, sides->returns[i].key.n);
+		qf_buf_adds(&line, i ? ", " : "");
+		qf_escape_terminal(&line, (struct qf_slice){name.p ? name.p : "", name.n}, false);
+		qf_buf_addf(&line, " (%" PRIu64 ")", sides->returns[i].messages);
+		qf_buf_release(&name);
+	}
+	if (sides->nreturns > i)
+		qf_buf_addf(&line, ", and %zu others", sides->nreturns - i);
+	if (line.n && !line.failed)
+		say_note("run as they are, they would be returned to %.*s", (int)line.n, line.p);
+	qf_buf_release(&line);
+}
+
+static void
+say_sides(const struct qf_salvage_totals *totals, const struct qf_salvage_sides *sides,
+	  const struct qf_redactor *redactor)
 {
 	char when[QF_TIME_TEXT];
 
@@ -242,6 +168,7 @@ say_sides(const struct qf_salvage_totals *totals, const struct qf_salvage_sides 
 		qf_time_format(totals->oldest_expired, when);
 		say_note("%" PRIu64 " past their return time, the oldest of %s; see --expired",
 			 totals->expired, when);
+		say_returns(sides, redactor);
 	}
 	if (sides->busy)
 		say_note("%" PRIu64 " in delivery: a sendmail works on the source", sides->busy);
@@ -261,11 +188,14 @@ report_end(const struct report *report, const struct qf_salvage *salvage, bool w
 	qf_salvage_totals(salvage, &totals);
 	qf_salvage_sides(salvage, &sides);
 	if (report->json) {
-		put_json(report, &totals, with_sides ? &sides : NULL);
+		qf_salvage_render_total(report->command, &totals, with_sides ? &sides : NULL,
+					report->redactor, &line);
+		out_add_buf(&line);
+		qf_buf_release(&line);
 		return;
 	}
 	if (with_sides)
-		say_sides(&totals, &sides);
+		say_sides(&totals, &sides, report->redactor);
 	qf_buf_addf(&line, "%" PRIu64 " planned = %" PRIu64 " %s", totals.planned, totals.moved,
 		    with_sides ? "to be moved" : "moved");
 	if (strcmp(report->command, "verify") == 0)
@@ -275,7 +205,7 @@ report_end(const struct report *report, const struct qf_salvage *salvage, bool w
 	add_whys(&line, "failed", totals.failed);
 	if (strcmp(report->command, "verify") == 0)
 		qf_buf_addf(&line, "; %" PRIu64 " left at the source, %" PRIu64 " held, %" PRIu64
-			    " unexplained", totals.left, totals.held, unexplained(&totals));
+			    " unexplained", totals.left, totals.held, qf_salvage_unexplained(&totals));
 	qf_buf_addc(&line, '\n');
 	out_add_buf(&line);
 	qf_buf_release(&line);
@@ -289,7 +219,7 @@ report_status(const struct report *report, const struct qf_salvage *salvage, boo
 	static const enum qf_salvage_why incomplete[] = {
 		QF_SALVAGE_WHY_BUSY,    QF_SALVAGE_WHY_CHANGED, QF_SALVAGE_WHY_DENIED,
 		QF_SALVAGE_WHY_ERROR,   QF_SALVAGE_WHY_NO_SPACE, QF_SALVAGE_WHY_CLAIMED,
-		QF_SALVAGE_WHY_STOPPED,
+		QF_SALVAGE_WHY_STOPPED, QF_SALVAGE_WHY_UNSIGNED,
 	};
 	struct qf_salvage_totals totals;
 	struct qf_salvage_sides sides;
@@ -297,7 +227,9 @@ report_status(const struct report *report, const struct qf_salvage *salvage, boo
 	qf_salvage_totals(salvage, &totals);
 	qf_salvage_sides(salvage, &sides);
 	if (verify)
-		return unexplained(&totals) || !adds_up(&totals) ? STATUS_FINDINGS : STATUS_OK;
+		return qf_salvage_unexplained(&totals) || !qf_salvage_adds_up(&totals) ? STATUS_FINDINGS : STATUS_OK;
+	/* What an abort has put back is as it should be. */
+	totals.skipped[QF_SALVAGE_WHY_ABORTED] = 0;
 	if (sum(totals.failed) || (sides.claims && strcmp(report->command, "run") == 0))
 		return STATUS_INCOMPLETE;
 	for (size_t i = 0; i < sizeof(incomplete) / sizeof(*incomplete); i++)

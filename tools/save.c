@@ -41,12 +41,32 @@ write_all(int fd, const char *bytes, size_t n)
 	return true;
 }
 
+struct pieces {
+	bool (*next)(void *ctx, struct qf_buf *out);
+	void *ctx;
+};
+
+static bool
+write_pieces(int fd, const struct pieces *pieces)
+{
+	struct qf_buf piece = {0};
+	bool ok = true;
+
+	while (ok && pieces->next(pieces->ctx, &piece)) {
+		errno = ENOMEM;
+		ok = !piece.failed && write_all(fd, piece.p, piece.n);
+		qf_buf_clear(&piece);
+	}
+	qf_buf_release(&piece);
+	return ok;
+}
+
 /* To what is there and no regular file. */
 static enum qf_code
-write_through(const char *path, const void *bytes, size_t n, struct qf_err *err)
+write_through(const char *path, const struct pieces *pieces, struct qf_err *err)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
-	bool ok = fd >= 0 && write_all(fd, bytes, n);
+	bool ok = fd >= 0 && write_pieces(fd, pieces);
 
 	if (!ok)
 		failed(err, path, "cannot write");
@@ -56,8 +76,10 @@ write_through(const char *path, const void *bytes, size_t n, struct qf_err *err)
 }
 
 enum qf_code
-save_file(const char *path, const void *bytes, size_t n, struct qf_err *err)
+save_pieces(const char *path, bool (*next)(void *ctx, struct qf_buf *out), void *ctx,
+	    struct qf_err *err)
 {
+	const struct pieces pieces = {next, ctx};
 	const char *slash = strrchr(path, '/');
 	size_t top = slash ? (size_t)(slash - path) + 1 : 0;
 	char *name;
@@ -66,12 +88,12 @@ save_file(const char *path, const void *bytes, size_t n, struct qf_err *err)
 	bool ok;
 
 	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
-		return write_through(path, bytes, n, err);
+		return write_through(path, &pieces, err);
 	/* A collector that looks into the directory meanwhile takes no such name for its own. */
 	if (asprintf(&name, "%.*s.qf-%ld.tmp", (int)top, path, (long)getpid()) < 0)
 		return failed(err, path, "cannot write");
 	fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
-	ok = fd >= 0 && write_all(fd, bytes, n) && fsync(fd) == 0 && rename(name, path) == 0;
+	ok = fd >= 0 && write_pieces(fd, &pieces) && fsync(fd) == 0 && rename(name, path) == 0;
 	if (!ok)
 		failed(err, path, "cannot write");
 	if (fd >= 0)
@@ -88,4 +110,23 @@ save_file(const char *path, const void *bytes, size_t n, struct qf_err *err)
 	}
 	free(name);
 	return ok ? QF_OK : err->code;
+}
+
+static bool
+next_of_bytes(void *ctx, struct qf_buf *out)
+{
+	struct qf_slice *bytes = ctx;
+	bool some = bytes->n > 0;
+
+	qf_buf_add(out, bytes->p, bytes->n);
+	bytes->n = 0;
+	return some;
+}
+
+enum qf_code
+save_file(const char *path, const void *bytes, size_t n, struct qf_err *err)
+{
+	struct qf_slice slice = {bytes, n};
+
+	return save_pieces(path, next_of_bytes, &slice, err);
 }

@@ -14,4 +14,8 @@
  */
 enum qf_code save_file(const char *path, const void *bytes, size_t n, struct qf_err *err);
 
+/* The same with what next adds, piece by piece, until it returns false. */
+enum qf_code save_pieces(const char *path, bool (*next)(void *ctx, struct qf_buf *out), void *ctx,
+			 struct qf_err *err);
+
 #endif

@@ -2,10 +2,13 @@
  * say - what goes to standard error.
  */
 #include <stdarg.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "say.h"
 #include "signals.h"
@@ -124,6 +127,21 @@ say_detail(const char *format, ...)
 	va_end(args);
 }
 
+/* What would help whoever was refused. root needs no other user, but may be without its powers. */
+static const char *
+who_may(void)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3] = {0};
+
+	if (geteuid() != 0)
+		return "run it as root or as the owner";
+	if (syscall(SYS_capget, &head, caps) == 0 &&
+	    !(caps[0].effective & 1u << CAP_DAC_OVERRIDE))
+		return "root here lacks CAP_DAC_OVERRIDE: run it as the owner, or with that capability";
+	return "root is refused here: by the file system, or by a security module";
+}
+
 int
 say_failure(const struct qf_err *err)
 {
@@ -133,7 +151,7 @@ say_failure(const struct qf_err *err)
 	if (err->code == QF_E_INTERRUPTED && signals_caught())
 		return STATUS_SIGNAL + signals_caught();
 	if (!*hint && err->code == QF_E_DENIED)
-		hint = "run it as root or as the owner";
+		hint = who_may();
 	if (err->line)
 		snprintf(where, sizeof(where), ":%u:%u", err->line, err->column);
 	else if (err->column)

@@ -128,6 +128,16 @@ add_matches(struct source *source, const char *filter, struct selection *out)
 					  .cancel = signals_flag()};
 	bool fits = true;
 
+	/* A change is no place to find out what a search finds. */
+	if (!code && qf_query_bare_word(query).p) {
+		struct qf_slice word = qf_query_bare_word(query);
+
+		say_error("%.*s: a bare word in a selection is an id, and no search; in a filter it is "
+			  "id=%.*s, or rcpt:%.*s and the like", (int)word.n, word.p, (int)word.n,
+			  word.p, (int)word.n, word.p);
+		qf_query_free(query);
+		return STATUS_USAGE;
+	}
 	if (!code) {
 		options.needs = qf_query_needs(query);
 		matcher = qf_matcher_new(query);

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "commands.h"
+#include "confine.h"
 #include "out.h"
 #include "say.h"
 #include "shape_text.h"
@@ -441,6 +442,7 @@ shape_run(char **operands, size_t n)
 	if (!status)
 		status = prepare(&shape, operands, n);
 	if (!status) {
+		confine_lister(shape.source.queue);
 		scan(&shape);
 		status = finish(&shape);
 	}

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "commands.h"
+#include "confine.h"
 #include "out.h"
 #include "say.h"
 #include "show_text.h"
@@ -268,6 +269,8 @@ show_run(char **operands, size_t n)
 	status = source_open(&source);
 	if (!status)
 		status = name_troubles(&source);
+	if (status < STATUS_USAGE)
+		confine_reader(source.queue);
 	for (size_t i = 0; i < n && status < STATUS_USAGE && !signals_caught(); i++)
 		status = worse(status, show(&source, operands[i], (size_t)limit));
 	if (signals_caught())

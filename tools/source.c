@@ -23,7 +23,7 @@ static struct {
 	int64_t queue_return, queue_warn, min_queue_age;
 	int64_t now;
 	unsigned jobs, max_ops;
-	bool redact, help;
+	bool redact, no_sandbox, help;
 	int color;
 	int verbose, quiet;
 } given = {.queue_return = QF_TIME_NONE,
@@ -50,6 +50,8 @@ const struct opt source_rows[] = {
 	{OPT_NUMBER, "max-ops", 0, &given.max_ops, "N", "at most N file operations a second", NULL},
 	{OPT_FLAG, "redact", 0, &given.redact, NULL,
 	 "no addresses (a hash instead), subjects or bodies in the output", NULL},
+	{OPT_FLAG, "no-sandbox", 0, &given.no_sandbox, NULL,
+	 "do not confine the process to what it needs (-v tells what that is)", NULL},
 	{OPT_WORD, "color", 0, &given.color, "WHEN", "auto, always or never", color_words},
 	{OPT_COUNT, "verbose", 'v', &given.verbose, NULL, "say more: which values were used", NULL},
 	{OPT_COUNT, "quiet", 'q', &given.quiet, NULL, "say less", NULL},
@@ -67,6 +69,12 @@ bool
 source_help_wanted(void)
 {
 	return given.help;
+}
+
+bool
+source_no_sandbox(void)
+{
+	return given.no_sandbox;
 }
 
 int
@@ -270,7 +278,8 @@ int
 source_open_queue(struct source *source, const char *const *paths, size_t n)
 {
 	struct qf_queue_options options = {.cf = source->cf, .policy = &source->policy,
-					   .paths = paths, .npaths = n};
+					   .paths = paths, .npaths = n,
+					   .max_ops = source->max_ops};
 	struct qf_err err;
 	int status;
 	size_t i;
@@ -300,6 +309,20 @@ source_open_queue(struct source *source, const char *const *paths, size_t n)
 		return STATUS_DENIED;
 	}
 	return STATUS_OK;
+}
+
+bool
+source_is_named(void)
+{
+	const char *environment = getenv("QF_QUEUE");
+
+	return given.queues.n || (environment && *environment);
+}
+
+const char *
+source_config(void)
+{
+	return given.config && strcmp(given.config, "none") ? given.config : NULL;
 }
 
 const char *
@@ -362,10 +385,12 @@ source_open(struct source *source)
 }
 
 struct qf_queue *
-source_open_again(const struct source *source)
+source_open_again(const struct source *source, bool hasty)
 {
 	struct source_paths paths = {0};
-	struct qf_queue_options options = {.cf = source->cf, .policy = &source->policy};
+	struct qf_queue_options options = {.cf = source->cf, .policy = &source->policy,
+					   .max_ops = source->max_ops, .within = source->queue,
+					   .hasty = hasty};
 	struct qf_queue *queue = NULL;
 	struct qf_err err;
 
@@ -440,6 +465,8 @@ source_arguments(struct opt_list *list)
 		ok = ok && add_number(list, "max-ops", "", given.max_ops);
 	if (given.redact)
 		ok = ok && add_argument(list, "redact", NULL);
+	if (given.no_sandbox)
+		ok = ok && add_argument(list, "no-sandbox", NULL);
 	return ok;
 }
 

@@ -27,6 +27,8 @@ struct source {
 /* Options of the block that others look at. */
 enum color_when source_color(void);
 bool source_help_wanted(void);
+/* --no-sandbox: for confine.c. */
+bool source_no_sandbox(void);
 /* -v and -q as say_level() wants them. */
 int source_verbosity(void);
 
@@ -46,11 +48,16 @@ int source_paths(struct source_paths *out);
 void source_paths_release(struct source_paths *paths);
 int source_open_queue(struct source *source, const char *const *paths, size_t n);
 void source_close(struct source *source);
-/* The queue once more, for another thread; nothing is said. NULL where it cannot be opened. */
-struct qf_queue *source_open_again(const struct source *source);
+/* The queue once more, for another thread, within the limit of the first one (hasty: qf.h); nothing
+   is said. NULL where it cannot be opened. */
+struct qf_queue *source_open_again(const struct source *source, bool hasty);
 /* What was given, as arguments for another qf that is to see the same: texts that stay. False when
    memory is out. */
 bool source_arguments(struct opt_list *arguments);
+/* Was the queue named (-Q, $QF_QUEUE), or is it the configuration's? */
+bool source_is_named(void);
+/* The file of -C, to be passed on; NULL where none was given, or "none". */
+const char *source_config(void);
 /* What to call the queue where it could not be opened: the first that was named, or the default. */
 const char *source_name(void);
 /* The instant of --now; QF_TIME_NONE. */

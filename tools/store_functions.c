@@ -2,7 +2,7 @@
  * store_functions - what SQL is given beside SQLite's own:
  *
  *	qf_id_time(id [, near])   when a queue id was made, seconds since the epoch; NULL: it does
- *not say qf_address(address)       without <>, its domain in lower case: as the columns called bare
+ * not say qf_address(address)       without <>, its domain in lower case: as the columns called bare
  *	qf_time(seconds)          RFC 3339
  *	X REGEXP P, regexp(P, X)  Perl patterns
  */

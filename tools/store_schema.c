@@ -239,8 +239,42 @@ static const char version_1[] =
 	"FROM events e JOIN log_files l ON l.id = e.file\n"
 	"	LEFT JOIN event_recipients r ON r.event = e.id;\n";
 
+/* For qf audit reconcile: reports made in a span of time. */
+static const char version_2[] =
+	"CREATE INDEX events_reports ON events (time) WHERE kind = 'report';\n";
+
+/* Headers of delivered mail. */
+static const char version_3[] =
+	"CREATE TABLE mailboxes (\n"
+	"	id INTEGER PRIMARY KEY,\n"
+	"	path ANY NOT NULL UNIQUE,\n"
+	"	read_at INTEGER NOT NULL\n"
+	") STRICT;\n"
+	"CREATE TABLE mails (\n"
+	"	id INTEGER PRIMARY KEY,\n"
+	"	mailbox INTEGER NOT NULL REFERENCES mailboxes ON DELETE CASCADE,\n"
+	"	name ANY NOT NULL,\n"
+	"	folder ANY NOT NULL,\n"
+	"	time INTEGER,\n"
+	"	message_id ANY, delivered_to ANY,\n"
+	"	UNIQUE (mailbox, name)\n"
+	") STRICT;\n"
+	"CREATE TABLE mail_ids (\n"
+	"	mail INTEGER NOT NULL REFERENCES mails ON DELETE CASCADE,\n"
+	"	n INTEGER NOT NULL,\n"
+	"	queue_id ANY NOT NULL,\n"
+	"	host ANY NOT NULL,\n"
+	"	recipient ANY,\n"
+	"	PRIMARY KEY (mail, n)\n"
+	") STRICT, WITHOUT ROWID;\n"
+	"CREATE INDEX mail_ids_id ON mail_ids (queue_id);\n"
+	"CREATE VIEW v_mails AS\n"
+	"SELECT i.queue_id AS id, i.host, i.recipient, m.delivered_to, m.message_id, m.time,\n"
+	"	b.path AS mailbox, m.folder, m.name, m.id AS mail\n"
+	"FROM mail_ids i JOIN mails m ON m.id = i.mail JOIN mailboxes b ON b.id = m.mailbox;\n";
+
 /* The n-th brings a database from version n to n + 1. What was published is never changed. */
-static const char *const migrations[] = {version_1};
+static const char *const migrations[] = {version_1, version_2, version_3};
 #define VERSION (int)(sizeof(migrations) / sizeof(*migrations))
 
 int

@@ -10,6 +10,7 @@
 
 #include "changes.h"
 #include "commands.h"
+#include "confine.h"
 #include "out.h"
 #include "say.h"
 #include "source.h"
@@ -21,6 +22,7 @@ static struct {
 	bool read_only, plain, actions;
 	int64_t idle_limit, refresh;
 	struct opt_list keys;
+	const char *columns;
 } given = {.idle_limit = 1200, .refresh = 2};
 
 const char tui_description[] =
@@ -39,6 +41,8 @@ const struct opt tui_options[] = {
 	 "look for changes every TIME (2s; longer by itself where reading takes long)", NULL},
 	{OPT_FLAG, "plain", 0, &given.plain, NULL,
 	 "lines instead of a screen, for screen readers (by itself where TERM is dumb)", NULL},
+	{OPT_STRING, "columns", 0, &given.columns, "A,B",
+	 "fields to show (as of qf ls; default: what there is room for)", NULL},
 	{OPT_LIST, "key", 0, &given.keys, "ACTION=KEYS", "other keys for an action; repeatable", NULL},
 	{OPT_FLAG, "actions", 0, &given.actions, NULL, "list actions, their keys and what they do",
 	 NULL},
@@ -105,11 +109,11 @@ is_dumb(void)
 
 /* Returns an exit status. */
 static int
-run(struct source *source, const struct opt_list *arguments)
+run(struct source *source, const struct opt_list *arguments, int spawner)
 {
 	struct tui_config config = {
-		.queues = {source->queue, source_open_again(source), source_open_again(source),
-			   source_open_again(source)},
+		.queues = {source->queue, source_open_again(source, false),
+			   source_open_again(source, false), source_open_again(source, true)},
 		.cf = source->cf,
 		.policy = &source->policy,
 		.redactor = source->redactor,
@@ -124,21 +128,25 @@ run(struct source *source, const struct opt_list *arguments)
 		.refresh = given.refresh > 0 ? given.refresh : 1,
 		.keys = given.keys.values,
 		.nkeys = given.keys.n,
-		.program = "/proc/self/exe",
+		.columns = given.columns,
+		.spawner = spawner,
 		.arguments = arguments->values,
 		.narguments = arguments->n,
 		.state = changes_journal(),
 		.command_kind = command_kind,
 	};
+	const struct confine screen = {.how = CONFINE_SCREEN, .queue = source->queue};
 	struct qf_err err = {0};
 	int status = STATUS_OK;
 
+	confine_self(&screen);
 	if (!config.queues[1] || !config.queues[2] || !config.queues[3]) {
 		say_error("the queue cannot be opened again");
 		status = STATUS_IO;
 	} else if (tui_run(&config, &err)) {
 		status = err.code == QF_E_INTERRUPTED ? STATUS_SIGNAL + err.sys : say_failure(&err);
 	}
+	/* The first one has the limit of all: it is freed last, by the caller. */
 	qf_queue_free(config.queues[1]);
 	qf_queue_free(config.queues[2]);
 	qf_queue_free(config.queues[3]);
@@ -151,7 +159,7 @@ tui_command_run(char **operands, size_t n)
 	struct opt_list arguments = {0};
 	struct source source = {0};
 	struct qf_err err;
-	int status;
+	int status, spawner;
 
 	if (given.actions)
 		return list_actions();
@@ -159,15 +167,23 @@ tui_command_run(char **operands, size_t n)
 		say_error("%s: takes no arguments; inside, / filters", operands[0]);
 		return STATUS_USAGE;
 	}
-	if (tui_check_keys(given.keys.values, given.keys.n, &err))
+	if (tui_check_keys(given.keys.values, given.keys.n, &err) ||
+	    (given.columns && tui_check_columns(given.columns, &err)))
 		return say_failure(&err);
+	/* Before anything of others is read. */
+	spawner = tui_spawner_begin("/proc/self/exe");
+	if (spawner < 0) {
+		say_error("cannot start a process: %s", strerror(errno));
+		return STATUS_OS;
+	}
 	status = source_open(&source);
 	if (!status && !source_arguments(&arguments)) {
 		say_error("memory: none left");
 		status = STATUS_OS;
 	}
 	if (!status)
-		status = run(&source, &arguments);
+		status = run(&source, &arguments, spawner);
+	close(spawner);
 	for (size_t i = 0; i < arguments.n; i++)
 		free((char *)arguments.values[i]);
 	free(arguments.values);

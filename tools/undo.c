@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "changes.h"
+#include "confine.h"
 #include "commands.h"
 #include "out.h"
 #include "say.h"
@@ -20,8 +21,9 @@ const struct opt journal_options[] = {CHANGES_BLOCK, SOURCE_BLOCK, {.kind = OPT_
 
 const char undo_description[] =
 	"Take changes back: those of the entries given (qf journal lists them; - reads them from\n"
-	"standard input), else the last one that can be. It is done only where it does no harm; otherwise it says why not. Changes of\n"
-	"every host that uses the queue are in its journal, and any of them can take them back.";
+	"standard input), else the last one that can be. It is done only where it does no harm;\n"
+	"otherwise it says why not. Changes of every host that uses the queue are in its journal,\n"
+	"and any of them can take them back.";
 const char journal_description[] =
 	"List the changes made to a queue, oldest first: when, by whom, from which host, what, why,\n"
 	"with which result, and whether it can be taken back.";
@@ -112,6 +114,12 @@ journal_run(char **operands, size_t n)
 		return STATUS_USAGE;
 	}
 	status = source_open(&source);
+	if (!status) {
+		/* Its folder may lie elsewhere. */
+		const struct confine looker = {.how = CONFINE_LOOKER, .queue = source.queue};
+
+		confine_self(&looker);
+	}
 	if (!status && qf_journal_read(source.queue, changes_journal(), list_entry, NULL, &strange,
 				       &err))
 		status = say_failure(&err);
@@ -143,7 +151,8 @@ note_last(void *ctx, const struct qf_journal_entry *e)
 {
 	struct undo *undo = ctx;
 
-	if (e->undo == QF_UNDO_POSSIBLE)
+	/* Not one that was interrupted: it may never have been done. Its name can be given. */
+	if (e->undo == QF_UNDO_POSSIBLE && e->result)
 		snprintf(undo->last, sizeof(undo->last), "%s", e->entry);
 	return true;
 }
@@ -253,6 +262,12 @@ undo_run(char **operands, size_t n)
 	char *last = undo.last;
 	int status = source_open(&undo.source), one;
 
+	options = changes_txn_options("undo", &undo.source);
+	if (!status) {
+		const struct confine changer = {.how = CONFINE_CHANGER, .queue = undo.source.queue};
+
+		confine_self(&changer);
+	}
 	if (!status && n == 0) {
 		if (qf_journal_read(undo.source.queue, changes_journal(), note_last, &undo, NULL,
 				    &err))
@@ -264,7 +279,6 @@ undo_run(char **operands, size_t n)
 			status = STATUS_FINDINGS;
 		}
 	}
-	options = changes_txn_options("undo", &undo.source);
 	if (!status && !changes_given()->dry_run &&
 	    qf_txn_new(undo.source.queue, &options, &undo.txn, &err))
 		status = say_failure(&err);

@@ -1,18 +1,22 @@
 /*
  * wait - until no message is in delivery, or none is left, or the time is over.
  *
- * Made for a container's stop hook: a watchdog ends it in time even when the file system does not
- * answer. Where it cannot be told whether a message is in delivery, it is not called idle.
+ * Made for a container's stop hook: it ends in time even when the file system does not answer. A
+ * process that waits for one may not be to be killed until it is answered (FUSE): so a child looks,
+ * and the parent, which touches no file, waits for the child and leaves it behind when the time is
+ * over. Where it cannot be told whether a message is in delivery, it is not called idle.
  */
-#include <pthread.h>
-#include <stdatomic.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "commands.h"
+#include "confine.h"
 #include "out.h"
 #include "say.h"
 #include "signals.h"
@@ -63,19 +67,42 @@ monotonic(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-/* What the watchdog says when the file system holds us up: written without a lock on anything. */
-static void *
-watchdog(void *arg)
+static void
+nap(void)
 {
-	static const char text[] =
-		"qf: wait: the time is over and the file system does not answer\n";
-	double until = *(const double *)arg;
-	struct timespec t = {.tv_sec = (time_t)until, .tv_nsec = (long)((until - (double)(time_t)until) * 1e9)};
+	const struct timespec pause = {.tv_nsec = 20000000};
 
-	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
-	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
-		_exit(STATUS_INCOMPLETE);
-	_exit(STATUS_INCOMPLETE);
+	nanosleep(&pause, NULL);
+}
+
+/* The parent's part: the status of the child, or that of the time that is over. */
+static int
+watch(pid_t child, double until)
+{
+	double give_up = 0;
+	int status;
+
+	for (;;) {
+		pid_t ended = waitpid(child, &status, WNOHANG);
+
+		if (ended == child)
+			return WIFEXITED(status) ? WEXITSTATUS(status)
+						 : STATUS_SIGNAL + WTERMSIG(status);
+		if (signals_caught() && !give_up) {
+			kill(child, signals_caught());
+			give_up = monotonic() + 1;
+		}
+		if (give_up && monotonic() >= give_up) {
+			kill(child, SIGKILL);
+			return STATUS_SIGNAL + signals_caught();
+		}
+		if (monotonic() >= until) {
+			say_error("the time is over and the file system does not answer");
+			kill(child, SIGKILL);
+			return STATUS_INCOMPLETE;
+		}
+		nap();
+	}
 }
 
 static int
@@ -205,24 +232,17 @@ wait_for(struct source *source, const struct qf_query *query, double until)
 	return status;
 }
 
-int
-wait_run(char **operands, size_t n)
+/* The child's part. */
+static int
+look_until(char **operands, size_t n, double until)
 {
-	double until = monotonic() + (given.timeout > 0 && given.timeout < 1000000000
-					      ? (double)given.timeout
-					      : 1e9);
 	struct qf_query *query = NULL;
 	struct source source = {0};
 	struct qf_err err;
-	pthread_t thread;
 	struct qf_buf ids = {0};
 	char *filter;
-	int status;
+	int status = source_open(&source);
 
-	/* Before the first look at the file system. */
-	if (pthread_create(&thread, NULL, watchdog, &until) != 0)
-		say_note("no watchdog: if the file system hangs, so does this");
-	status = source_open(&source);
 	filter = words_join(operands, n);
 	for (size_t i = 0; i < n && filter && !strpbrk(filter, ":=<>() "); i++)
 		qf_buf_addf(&ids, "%sid=\"%s\"", i ? " or " : "", operands[i]);
@@ -232,6 +252,9 @@ wait_run(char **operands, size_t n)
 	if (!status && qf_query_parse(ids.n > 1 ? ids.p : strcmp(filter, "ALL") ? filter : "",
 				      source.now, &query, &err))
 		status = say_failure(&err);
+	/* The watchdog, which started earlier, only ever ends the process. */
+	if (!status)
+		confine_reader(source.queue);
 	if (!status)
 		status = wait_for(&source, query, until);
 	free(filter);
@@ -239,4 +262,21 @@ wait_run(char **operands, size_t n)
 	qf_query_free(query);
 	source_close(&source);
 	return out_finish(status);
+}
+
+int
+wait_run(char **operands, size_t n)
+{
+	double until = monotonic() + (given.timeout > 0 && given.timeout < 1000000000
+					      ? (double)given.timeout
+					      : 1e9);
+	pid_t child = fork();
+
+	if (child > 0)
+		return watch(child, until);
+	if (child < 0)
+		say_note("no second process: if the file system hangs, so does this");
+	else
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
+	return look_until(operands, n, until);
 }

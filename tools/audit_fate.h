@@ -1,0 +1,136 @@
+/*
+ * audit_fate - what is known to have become of one message, recipient by recipient: from the mail
+ * log, from the journal of qf, from mailboxes. Nothing is concluded from silence.
+ */
+#ifndef QF_TOOLS_AUDIT_FATE_H
+#define QF_TOOLS_AUDIT_FATE_H
+
+#include "audit.h"
+#include "audit_journal.h"
+#include "audit_recipients.h"
+
+/* What one line, entry or file says. */
+enum audit_says {
+	AUDIT_SAYS_OTHER,
+	AUDIT_SAYS_ACCEPTED,
+	AUDIT_SAYS_REFUSED, /* the whole message: it was never accepted */
+	AUDIT_SAYS_SENT,    /* of recipients, as the four below */
+	AUDIT_SAYS_DEFERRED,
+	AUDIT_SAYS_FAILED,
+	AUDIT_SAYS_DISCARDED, /* without recipients: the whole message */
+	AUDIT_SAYS_UNCLEAR,
+	AUDIT_SAYS_REPORT,  /* of failed recipients, to the sender */
+	AUDIT_SAYS_EXPIRED, /* all that were left were returned */
+	AUDIT_SAYS_BOUNCED, /* the same, by qf bounce */
+	AUDIT_SAYS_REMOVED, /* by qf rm */
+	AUDIT_SAYS_EDITED,  /* by qf edit; whom it struck is not known */
+	AUDIT_SAYS_STRUCK,  /* by qf edit: those it names, and nobody else */
+	AUDIT_SAYS_ADDED,   /* by qf edit, in the place of another one */
+};
+
+/* Text in the fate's own memory, which moves while it is loaded: audit_fate_text(). */
+struct audit_text {
+	size_t at, n;
+	bool there;
+};
+
+struct audit_fact {
+	enum audit_says says;
+	const char *kind; /* of evidence: "log", "mailstore", "journal" */
+	int64_t time, pid;
+	int64_t nrcpts; /* of ACCEPTED; -1 */
+	size_t member;	/* of ids: whose line it is */
+	struct audit_text host, where, text, sender, message_id;
+};
+
+/* A recipient that a fact names, as addresses are compared. */
+struct audit_named {
+	struct audit_text bare;
+	size_t fact;
+};
+
+/* Zero-initialise; used for one message after another. */
+struct audit_fate {
+	struct qf_buf text;
+	struct audit_fact *facts; /* by time */
+	size_t nfacts, room_facts;
+	struct audit_named *named; /* by address, then by time */
+	size_t nnamed, room_named;
+	struct audit_text *ids; /* the message first, then those it was split or cloned into */
+	size_t nids, room_ids;
+	bool ambiguous; /* two messages had this id: nothing can be told apart */
+	int64_t since; /* the caller's: what the journal has of before is no answer; 0: all of it */
+	struct qf_slice
+		queue;	/* the caller's: of journals that are own, whose answers; absent: all */
+	unsigned level; /* qf_log_level.low, the caller's: what the silence of the logs proves */
+};
+
+/* Load what is known of an id. journal may be NULL. */
+enum qf_code audit_fate_load(struct audit_fate *fate, struct store *store,
+			     const struct audit_journal *journal, struct qf_slice id,
+			     struct qf_err *err);
+/*
+ * audit_fate_of - after audit_fate_load(), whose lines these ought to be: where the log accepted
+ * another message under this id (of another sender, or another Message-ID), the fate is ambiguous.
+ * Either may be absent: then it tells nothing.
+ */
+void audit_fate_of(struct audit_fate *fate, struct qf_slice sender, struct qf_slice message_id);
+/*
+ * audit_fate_alias - may this recipient have been served under other names? The log does not name
+ * it, and says that the message was sent to somebody who is none of its recipients: as where an
+ * alias is looked up when it is delivered (DeliveryMode=defer).
+ */
+bool audit_fate_alias(const struct audit_fate *fate, const struct audit_recipients *list,
+		      struct qf_slice bare);
+/*
+ * audit_fate_mailboxes - what mailboxes say, after audit_fate_load().
+ * content     of the message; 0: it is known from the log only.
+ * message_id  its Message-ID, or absent.
+ * list        its recipients.
+ */
+enum qf_code audit_fate_mailboxes(struct audit_fate *fate, struct store *store, int64_t content,
+				  struct qf_slice id, struct qf_slice message_id,
+				  const struct audit_recipients *list, struct qf_err *err);
+/* Is there any mail in the database? */
+enum qf_code audit_has_mail(struct store *store, bool *yes, struct qf_err *err);
+/* One more fact: that it was delivered to a recipient. Then sort. */
+enum qf_code audit_fate_add(struct audit_fate *fate, const char *kind, struct qf_slice where,
+			    int64_t when, struct qf_slice text, struct qf_slice bare,
+			    struct qf_err *err);
+void audit_fate_sort(struct audit_fate *fate);
+void audit_fate_release(struct audit_fate *fate);
+struct qf_slice audit_fate_text(const struct audit_fate *fate, struct audit_text text);
+
+enum audit_end {
+	AUDIT_END_UNKNOWN,
+	AUDIT_END_DELIVERED,
+	AUDIT_END_RETURNED,
+	AUDIT_END_REMOVED,
+};
+
+/* What became of one recipient. */
+struct audit_verdict {
+	enum audit_end end;
+	size_t sent;	 /* how often, of the one id that has most */
+	size_t proof[4]; /* facts that show it, nproof of them; of UNKNOWN the last that was said */
+	size_t nproof;
+	char why[256]; /* of UNKNOWN: what is missing */
+};
+
+/*
+ * audit_fate_judge - what became of a recipient (bare) that was open when the message was seen.
+ * alone    the message had no other recipient.
+ */
+void audit_fate_judge(const struct audit_fate *fate, struct qf_slice bare, bool alone,
+		      struct audit_verdict *out);
+
+/* How often the message was tried again sooner than so many seconds after the try before. */
+size_t audit_fate_too_close(const struct audit_fate *fate, int64_t seconds);
+
+/* Facts as the field evidence: elements of an array. */
+void audit_fate_evidence(const struct audit_fate *fate, const size_t *facts, size_t n,
+			 struct qf_json *json);
+
+int audit_compare(struct qf_slice a, struct qf_slice b);
+
+#endif

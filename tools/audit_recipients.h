@@ -1,0 +1,43 @@
+/*
+ * audit_recipients - recipients of messages of the database, looked up by address.
+ */
+#ifndef QF_TOOLS_AUDIT_RECIPIENTS_H
+#define QF_TOOLS_AUDIT_RECIPIENTS_H
+
+#include "audit.h"
+
+struct audit_recipient {
+	struct qf_slice address, bare; /* in memory of the list */
+	size_t at, bare_at;
+};
+
+/* Zero-initialise; used again for one message after another. */
+struct audit_recipients {
+	struct audit_recipient *all; /* in the order they were added, or sorted */
+	size_t n, room;
+	struct qf_buf text;
+	bool sorted;
+	size_t found; /* messages they are of, by audit_recipients_in() */
+	int64_t seen; /* the last of these */
+};
+
+void audit_recipients_clear(struct audit_recipients *list);
+void audit_recipients_release(struct audit_recipients *list);
+enum qf_code audit_recipients_add(struct audit_recipients *list, struct qf_slice address,
+				  struct qf_slice bare, struct qf_err *err);
+/* Of a content, in the order of the file. */
+enum qf_code audit_recipients_of(struct audit_recipients *list, struct store *store,
+				 int64_t content, struct qf_err *err);
+/*
+ * Of all messages with an id in a snapshot; where created and sender are given, of those that have
+ * these. Sorted.
+ */
+enum qf_code audit_recipients_in(struct audit_recipients *list, struct store *store,
+				 int64_t snapshot, struct qf_slice id, int64_t created,
+				 struct qf_slice sender, struct qf_err *err);
+/* By address, each once. */
+void audit_recipients_sort(struct audit_recipients *list);
+/* Of a sorted list. */
+bool audit_recipients_have(const struct audit_recipients *list, struct qf_slice bare);
+
+#endif

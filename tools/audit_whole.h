@@ -1,0 +1,25 @@
+/*
+ * audit_whole - classes of a restored message that need no log.
+ */
+#ifndef QF_TOOLS_AUDIT_WHOLE_H
+#define QF_TOOLS_AUDIT_WHOLE_H
+
+#include "audit_classify.h"
+
+/* Evidence about the message as a whole; one after another, before that of its recipients. */
+void audit_case_evidence(struct audit_case *out, const char *kind, struct qf_slice where,
+			 int64_t when, const char *text);
+/* What its own file says. */
+void audit_file_evidence(struct audit_case *out, int64_t when, const char *text);
+
+/* Each sets *yes, and then why and evidence of the case. */
+enum qf_code audit_is_damaged(struct audit_classifier *c, struct audit_case *out,
+			      struct qf_slice state, bool *yes, struct qf_err *err);
+enum qf_code audit_is_torn(struct audit_classifier *c, struct audit_case *out, bool *yes,
+			   struct qf_err *err);
+enum qf_code audit_is_twice(struct audit_classifier *c, struct audit_case *out, bool *yes,
+			    struct qf_err *err);
+enum qf_code audit_is_live(struct audit_classifier *c, struct audit_case *out, bool *yes,
+			   struct qf_err *err);
+
+#endif
