@@ -47,6 +47,7 @@ enum {
 	X(FIND_NEXT, "find-next", "n", TUI_ANYWHERE, "next place that was looked for") \
 	X(FIND_PREVIOUS, "find-previous", "N", TUI_ANYWHERE, "place before") \
 	X(SORT, "sort", "s F6", TUI_IN_LIST, "sort by the next column; groups: count by another field") \
+	X(COLUMNS, "columns", "C", TUI_IN_LIST, "choose the columns; none: what there is room for") \
 	X(SORT_REVERSE, "reverse", "S", TUI_IN_LIST, "sort the other way round") \
 	X(MARK, "mark", "Space Ins", TUI_IN_LIST, "mark the message, and on to the next") \
 	X(MARK_FILTER, "mark-filter", "T +", TUI_IN_LIST, "mark by a filter") \
@@ -56,6 +57,12 @@ enum {
 	X(RELEASE, "release", "R", TUI_ANYWHERE | TUI_WRITES | TUI_CONFIRMS, "release what is held") \
 	X(REMOVE, "remove", "D Del F8", TUI_ANYWHERE | TUI_WRITES | TUI_CONFIRMS, "remove, into the trash of the queue") \
 	X(DUE, "due", "A", TUI_ANYWHERE | TUI_WRITES | TUI_CONFIRMS, "make due: as soon as a queue run comes") \
+	X(DELIVER, "deliver", "X", TUI_ANYWHERE | TUI_WRITES | TUI_CONFIRMS, "deliver: sendmail tries them now") \
+	X(BOUNCE, "bounce", "B", TUI_ANYWHERE | TUI_WRITES | TUI_CONFIRMS, "bounce: sendmail returns them now") \
+	X(EDIT, "edit", "E", TUI_ANYWHERE | TUI_WRITES | TUI_CONFIRMS, "edit: strike recipients, or replace them") \
+	X(MOVE, "move", "M", TUI_ANYWHERE | TUI_WRITES | TUI_CONFIRMS, "move to another queue") \
+	X(EXPORT, "export", "O", TUI_ANYWHERE | TUI_WRITES | TUI_CONFIRMS, "export: into an .mbox to read, or a bundle to carry") \
+	X(FIX, "fix", "F", TUI_IN_LIST | TUI_WRITES | TUI_CONFIRMS, "fix this orphan: recover, rescue, guard or clean") \
 	X(UNDO, "undo", "u", TUI_ANYWHERE | TUI_WRITES | TUI_CONFIRMS, "take the last change back; in the journal, this one") \
 	X(BODY, "body", "b", TUI_ANYWHERE, "show bodies, or no more (not shown until asked for)") \
 	X(JOBS, "jobs", "J", TUI_ANYWHERE, "jobs at work, and those that ended") \
@@ -92,8 +99,8 @@ struct tui_keymap {
 };
 
 /*
- * tui_keymap_init - the keys of the table, changed by settings "ACTION=KEY KEY ..." (the keys of that
- * action from then on; none: "ACTION=").
+ * tui_keymap_init - the keys of the table, changed by settings "ACTION=KEY KEY ..." (the keys of
+ * that action from then on; none: "ACTION=").
  * Returns  QF_OK; QF_E_USAGE with the setting named; QF_E_NOMEM.
  */
 enum qf_code tui_keymap_init(struct tui_keymap *map, const char *const *settings, size_t n,

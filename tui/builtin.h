@@ -1,6 +1,7 @@
 /*
- * builtin - a description of what nearly every terminal of today understands, compiled in: for where
- * TERM is unset or unknown, or no terminfo entry is installed. $TERMINFO takes it as it stands.
+ * builtin - a description of what nearly every terminal of today understands, compiled in: for
+ * where TERM is unset or unknown, or no terminfo entry is installed. $TERMINFO takes it as it
+ * stands.
  *
  * Made by: tic -x -o DIR builtin.ti && TERMINFO=DIR infocmp -Q2 -q qf-builtin | tr -d '\n'
  * from builtin.ti, which lies beside this file.

@@ -13,13 +13,35 @@
 static const struct {
 	enum tui_action action;
 	const char *command, *question, *after;
+	bool no_way_back;
 } commands[] = {
-	{TUI_HOLD, "hold", "Hold %s: no queue run takes %s until released?", "R releases"},
-	{TUI_RELEASE, "release", "Release %s: the next queue run may take %s?", "u takes it back"},
+	{TUI_HOLD, "hold", "Hold %s: no queue run takes %s until released?", "R releases", false},
+	{TUI_RELEASE, "release", "Release %s: the next queue run may take %s?", "u takes it back",
+	 false},
 	{TUI_REMOVE, "rm", "Remove %s: out of the queue, into its trash, where %s for 7 days?",
-	 "u takes it back"},
-	{TUI_DUE, "due", "Make %s due: the next queue run tries %s?", "u takes it back"},
+	 "u takes it back", false},
+	{TUI_DUE, "due", "Make %s due: the next queue run tries %s?", "u takes it back", false},
+	{TUI_DELIVER, "deliver", "Deliver %s: sendmail tries %s now?",
+	 "There is no way back from it", true},
+	{TUI_BOUNCE, "bounce", "Bounce %s: sendmail returns %s to the sender now?",
+	 "There is no way back from it", true},
+	/* What it asks comes of its plan. */
+	{TUI_EDIT, "edit", "", "", false},
+	{TUI_MOVE, "salvage", "", "", false},
+	{TUI_EXPORT, "salvage", "", "", false},
 };
+
+bool
+tui_is_readable(const char *place)
+{
+	static const char *const ends[] = {".mbox", ".eml/", ".maildir/"};
+	size_t n = strlen(place);
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++)
+		if (n > strlen(ends[i]) && strcmp(place + n - strlen(ends[i]), ends[i]) == 0)
+			return true;
+	return false;
+}
 
 bool
 tui_can_undo(const struct tui_run *run)
@@ -27,7 +49,11 @@ tui_can_undo(const struct tui_run *run)
 	bool known = false;
 
 	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
-		known |= run->argc && strcmp(commands[i].command, run->argv[0]) == 0;
+		known |= run->argc && !commands[i].no_way_back &&
+			 strcmp(commands[i].command, run->argv[0]) == 0;
+	if (run->argc && strcmp(run->argv[0], "salvage") == 0 &&
+	    (!run->place[0] || tui_is_readable(run->place)))
+		return false;
 	/* What is destroyed, or not written down, has no way back. */
 	for (size_t i = 1; i < run->argc; i++)
 		if (strcmp(run->argv[i], "--purge") == 0 || strcmp(run->argv[i], "--no-journal") == 0)
@@ -56,6 +82,19 @@ tui_run_add(struct tui_run *run, const char *argument)
 	run->argv[run->argc] = strdup(argument);
 	run->argv[run->argc + 1] = NULL;
 	return run->argv[run->argc] && ++run->argc;
+}
+
+bool
+tui_run_add_option(struct tui_run *run, const char *option, const char *value)
+{
+	struct qf_buf text = {0};
+	bool ok;
+
+	qf_buf_addf(&text, "%s=%s", option, value);
+	qf_buf_addc(&text, '\0');
+	ok = !text.failed && tui_run_add(run, text.p);
+	qf_buf_release(&text);
+	return ok;
 }
 
 /* ------------------------------------------------------------------ which messages */
@@ -134,8 +173,8 @@ find_targets(struct tui_model *model)
 
 /* ------------------------------------------------------------------ questions */
 
-static void
-ask_yes(struct tui_model *model, enum tui_action action)
+void
+tui_ask_yes(struct tui_model *model, enum tui_action action)
 {
 	model->asked = action;
 	model->prompt = TUI_ASK_YES;
@@ -177,7 +216,7 @@ ask(struct tui_model *model, enum tui_action action, const struct targets *t)
 		 (int)size.n, size.n ? size.p : "", *age ? age : "of unknown age", more,
 		 commands[c].after);
 	qf_buf_release(&size);
-	ask_yes(model, action);
+	tui_ask_yes(model, action);
 }
 
 /* The command with its messages; the reason is still to come where one is needed. */
@@ -202,9 +241,17 @@ begin(struct tui_model *model, enum tui_action action)
 	}
 	model->run.total = t.n;
 	model->run.is_job = true;
-	if (!tui_run_add(&model->run, commands[c].command) ||
-	    !tui_run_add(&model->run, "--format=json") || !tui_run_add(&model->run, "-")) {
+	if (action == TUI_MOVE || action == TUI_EXPORT) {
+		tui_ask(model, action == TUI_MOVE ? TUI_ASK_TARGET : TUI_ASK_FILE, "");
+		return TUI_DRAW;
+	}
+	if (!tui_run_add(&model->run, commands[c].command) || !tui_run_add(&model->run, "-") ||
+	    (action != TUI_EDIT && !tui_run_add(&model->run, "--format=json"))) {
 		tui_note(model, "memory: none left");
+		return TUI_DRAW;
+	}
+	if (action == TUI_EDIT) {
+		tui_ask(model, TUI_ASK_RCPT, "rcpt:");
 		return TUI_DRAW;
 	}
 	ask(model, action, &t);
@@ -238,62 +285,131 @@ undo_entry(struct tui_model *model, const struct tui_entry *e)
 		 e->id ? e->id : "?");
 	snprintf(model->question[1], sizeof(model->question[1]), "It was made %s ago by %s.", age,
 		 e->user ? e->user : "?");
-	ask_yes(model, TUI_UNDO);
+	tui_ask_yes(model, TUI_UNDO);
 	return TUI_DRAW;
 }
 
-/* The newest job of ours that did something and was not taken back yet. */
+/* From a move: those that are still there, brought back. From an export: its claims, put back. */
 static unsigned
-undo_job(struct tui_model *model)
+undo_salvage(struct tui_model *model, const struct tui_job *job)
+{
+	struct tui_run *run = &model->run;
+	bool moved = strncmp(job->what, "move", 4) == 0, ok;
+
+	if (!moved && !job->run[0]) {
+		tui_note(model, "%s: it has claimed nothing that could be put back", job->what);
+		return TUI_DRAW;
+	}
+	tui_run_clear(run);
+	ok = tui_run_add(run, "salvage") && tui_run_add(run, moved ? "run" : "export");
+	ok = ok && (!moved || tui_run_add_option(run, "--from", job->place));
+	for (size_t i = 0; ok && i < qf_queue_ndirs(model->queue); i++)
+		ok = tui_run_add_option(run, moved ? "--to" : "--from",
+					qf_queue_dir(model->queue, i)->path);
+	/* As they are: one past its return time is held there, or was released on purpose. */
+	ok = ok && (moved ? tui_run_add(run, "--expired=move") && tui_run_add(run, "-")
+			  : tui_run_add_option(run, "--abort", job->run));
+	if (!ok || !tui_run_add(run, "--format=json")) {
+		tui_note(model, "memory: none left");
+		return TUI_DRAW;
+	}
+	snprintf(run->takes_back, sizeof(run->takes_back), "%s", job->name);
+	run->feeds = moved;
+	run->total = job->done - job->failed;
+	run->is_job = true;
+	snprintf(model->question[0], sizeof(model->question[0]), "%s: %s (%zu %s)?",
+		 moved ? "Bring back" : "Put back", job->what, run->total,
+		 run->total == 1 ? "was done" : "were done");
+	snprintf(model->question[1], sizeof(model->question[1]), moved
+			? "From %.300s. What has gone on there stays, and is named."
+			: "%.300s stays; it must not be imported any more.",
+		 job->place);
+	tui_ask_yes(model, TUI_UNDO);
+	return TUI_DRAW;
+}
+
+static bool
+is_taken_back(const struct tui_jobs *jobs, const struct tui_job *job)
+{
+	for (size_t i = 0; i < jobs->n; i++)
+		if (strcmp(jobs->jobs[i].takes_back, job->name) == 0)
+			return true;
+	return false;
+}
+
+/* The newest job that can be taken back, and was not yet. What jobs of earlier sessions changed the journal
+   has; but for what they moved and exported, which has no other record. NULL: there is none. */
+static const struct tui_job *
+job_to_undo(const struct tui_model *model)
 {
 	for (size_t i = 0; i < model->jobs.n; i++) {
 		const struct tui_job *job = &model->jobs.jobs[i];
 
-		if (strcmp(job->name, model->last_job))
-			continue;
-		if (job->alive) {
-			tui_note(model, "%s: still at work", job->what);
-			return TUI_DRAW;
-		}
-		tui_run_clear(&model->run);
-		if (!tui_run_add(&model->run, "undo") || !tui_run_add(&model->run, "--format=json") ||
-		    !tui_run_add(&model->run, "-"))
-			return TUI_DRAW;
-		snprintf(model->run.undoes, sizeof(model->run.undoes), "%s", job->name);
-		model->run.total = job->done - job->failed;
-		model->run.is_job = true;
-		snprintf(model->question[0], sizeof(model->question[0]), "Take back: %s (%zu %s)?",
-			 job->what, model->run.total,
-			 model->run.total == 1 ? "was done" : "were done");
-		snprintf(model->question[1], sizeof(model->question[1]),
-			 "Each that has gone on since stays as it is, and is named.");
-		ask_yes(model, TUI_UNDO);
+		if (job->can_undo && !is_taken_back(&model->jobs, job) &&
+		    (job->time >= model->opened_at || strcmp(job->command, "salvage") == 0))
+			return job;
+	}
+	return NULL;
+}
+
+/* The newest change in the journal that can be taken back; NULL: there is none. */
+static const struct tui_entry *
+entry_to_undo(const struct tui_model *model)
+{
+	for (size_t i = 0; i < model->journal.n; i++)
+		if (model->journal.entries[i].undo == QF_UNDO_POSSIBLE)
+			return &model->journal.entries[i];
+	return NULL;
+}
+
+static unsigned
+undo_job(struct tui_model *model, const struct tui_job *job)
+{
+	if (job->alive) {
+		tui_note(model, "%s: still at work", job->what);
 		return TUI_DRAW;
 	}
-	return 0;
+	if (strcmp(job->command, "salvage") == 0)
+		return undo_salvage(model, job);
+	tui_run_clear(&model->run);
+	if (!tui_run_add(&model->run, "undo") || !tui_run_add(&model->run, "--format=json") ||
+	    !tui_run_add(&model->run, "-"))
+		return TUI_DRAW;
+	snprintf(model->run.takes_back, sizeof(model->run.takes_back), "%s", job->name);
+	model->run.feeds = true;
+	model->run.total = job->done - job->failed;
+	model->run.is_job = true;
+	snprintf(model->question[0], sizeof(model->question[0]), "Take back: %s (%zu %s)?", job->what,
+		 model->run.total, model->run.total == 1 ? "was done" : "were done");
+	snprintf(model->question[1], sizeof(model->question[1]),
+		 "Each that has gone on since stays as it is, and is named.");
+	tui_ask_yes(model, TUI_UNDO);
+	return TUI_DRAW;
 }
 
 static unsigned
 undo(struct tui_model *model)
 {
+	const struct tui_entry *entry;
+	const struct tui_job *job;
+
 	if (model->text.kind == TUI_TEXT_NONE && model->view == TUI_JOURNAL) {
 		size_t i = tui_current_list(model)->cursor;
 
 		return i < model->journal.n ? undo_entry(model, &model->journal.entries[i]) : 0;
 	}
-	if (model->last_job[0]) {
-		unsigned effects = undo_job(model);
-
-		if (effects)
-			return effects;
-	}
+	job = job_to_undo(model);
+	if (job && job->time >= model->opened_at)
+		return undo_job(model, job);
 	if (!model->journal.known) {
 		tui_note(model, "reading the journal; once more to take its last change back");
 		return TUI_DRAW | TUI_READ_JOURNAL;
 	}
-	for (size_t i = 0; i < model->journal.n; i++)
-		if (model->journal.entries[i].undo == QF_UNDO_POSSIBLE)
-			return undo_entry(model, &model->journal.entries[i]);
+	entry = entry_to_undo(model);
+	if (job && (!entry || entry->time < job->time))
+		return undo_job(model, job);
+	if (entry)
+		return undo_entry(model, entry);
 	tui_note(model, "the journal has nothing that can be taken back");
 	return TUI_DRAW;
 }
@@ -306,6 +422,13 @@ tui_change(struct tui_model *model, enum tui_action action)
 		tui_note(model, "read-only: nothing is changed");
 		return TUI_DRAW;
 	}
+	/* Its question comes when it is there, and is to be about what is to be run. */
+	if (model->text.plan) {
+		tui_note(model, "first what is planned here: Esc gives it up");
+		return TUI_DRAW;
+	}
+	if (action == TUI_FIX)
+		return tui_fix(model);
 	return action == TUI_UNDO ? undo(model) : begin(model, action);
 }
 
@@ -327,7 +450,7 @@ tui_change_typed(struct tui_model *model, const char *text)
 	if (!ok)
 		return TUI_DRAW;
 	snprintf(model->question[2], sizeof(model->question[2]), "Reason: %.180s", text);
-	ask_yes(model, model->asked);
+	tui_ask_yes(model, model->asked);
 	return TUI_DRAW;
 }
 
@@ -336,6 +459,10 @@ tui_answered(struct tui_model *model, bool yes)
 {
 	model->prompt = TUI_NO_PROMPT;
 	memset(model->question, 0, sizeof(model->question));
+	/* A plan that was asked for with a key leads back to the list. */
+	if ((model->asked == TUI_EDIT || model->asked == TUI_MOVE || model->asked == TUI_EXPORT) &&
+	    model->text.kind == TUI_TEXT_OUTPUT)
+		tui_text_close(model);
 	if (!yes) {
 		tui_run_clear(&model->run);
 		tui_note(model, "nothing was done");
@@ -345,132 +472,4 @@ tui_answered(struct tui_model *model, bool yes)
 	if (model->asked != TUI_UNDO && model->asked != TUI_COMMAND)
 		tui_marks_clear(&model->marks);
 	return TUI_DRAW | TUI_START_JOB;
-}
-
-/* ------------------------------------------------------------------ any command line */
-
-/* The next word of a command line, quotes and backslashes undone. False: there is none. */
-static bool
-next_word(const char **at, char *word, size_t size, bool *open)
-{
-	const char *p = *at + strspn(*at, " \t");
-	char quote = '\0';
-	size_t n = 0;
-
-	if (!*p)
-		return false;
-	for (; *p && (quote || (*p != ' ' && *p != '\t')); p++) {
-		if (*p == quote) {
-			quote = '\0';
-			continue;
-		}
-		if (!quote && (*p == '"' || *p == '\'')) {
-			quote = *p;
-			continue;
-		}
-		if (*p == '\\' && quote != '\'' && p[1])
-			p++;
-		if (n + 1 < size)
-			word[n++] = *p;
-	}
-	word[n] = '\0';
-	*open = quote != '\0';
-	*at = p;
-	return true;
-}
-
-/* Messages of a plan: lines "ID planned"; what is said beside begins with "qf: ". */
-static size_t
-count_planned(const struct tui_text *text)
-{
-	static const char word[] = " planned";
-	size_t n = 0;
-
-	for (size_t i = 0; i < text->n; i++) {
-		struct qf_slice line = tui_text_line(text, i);
-
-		n += line.n > sizeof(word) - 1 && memmem(line.p, line.n, word, sizeof(word) - 1) &&
-		     memcmp(line.p, "qf: ", 4) != 0;
-	}
-	return n;
-}
-
-/* The command line is to be run as a job, without asking again; this asks. */
-static unsigned
-ask_to_run(struct tui_model *model, unsigned kind, const char *question)
-{
-	if ((kind & TUI_COMMAND_YES && !tui_run_add(&model->run, "--yes")) ||
-	    (kind & TUI_COMMAND_JSON && !tui_run_add(&model->run, "--format=json")))
-		return TUI_DRAW;
-	model->run.is_job = true;
-	model->run.total = count_planned(&model->text);
-	if (model->run.total)
-		snprintf(model->question[0], sizeof(model->question[0]), "%zu %s. %s", model->run.total,
-			 model->run.total == 1 ? "message" : "messages", question);
-	else
-		snprintf(model->question[0], sizeof(model->question[0]), "%s", question);
-	snprintf(model->question[1], sizeof(model->question[1]), "%.190s", model->text.title);
-	ask_yes(model, TUI_COMMAND);
-	return TUI_DRAW;
-}
-
-unsigned
-tui_command_typed(struct tui_model *model, const char *text)
-{
-	const char *at = text;
-	char word[512], title[240];
-	unsigned kind;
-	bool open = false;
-
-	tui_run_clear(&model->run);
-	while (next_word(&at, word, sizeof(word), &open)) {
-		if (model->run.argc == 0 && strcmp(word, "qf") == 0)
-			continue;
-		if (!tui_run_add(&model->run, word))
-			return TUI_DRAW;
-	}
-	if (model->run.argc == 0)
-		return TUI_DRAW;
-	kind = model->config->command_kind(model->run.argv, model->run.argc);
-	if (open || !kind || kind & TUI_COMMAND_NOT_HERE) {
-		tui_note(model, "%s: %s", model->run.argv[0],
-			 open	   ? "a quote is open"
-			 : !kind ? "no such command; :help lists them"
-				 : "not from in here");
-		return TUI_DRAW;
-	}
-	if (kind & TUI_COMMAND_CHANGES && model->config->read_only) {
-		tui_note(model, "read-only: nothing is changed");
-		return TUI_DRAW;
-	}
-	snprintf(title, sizeof(title), "qf %.200s", text);
-	tui_text_open(model, TUI_TEXT_OUTPUT, title);
-	model->text.running = true;
-	if (kind & TUI_COMMAND_CHANGES && !(kind & TUI_COMMAND_PLANS)) {
-		model->text.running = false;
-		return ask_to_run(model, kind, "It cannot tell beforehand what it will do. Run it?");
-	}
-	/* First what it would do; the question comes behind that. */
-	model->text.plan = kind & TUI_COMMAND_CHANGES;
-	if (model->text.plan && !tui_run_add(&model->run, "--dry-run"))
-		return TUI_DRAW;
-	return TUI_DRAW | TUI_RUN;
-}
-
-/* The plan of a changing command is there: ask whether to go on. */
-void
-tui_planned(struct tui_model *model)
-{
-	struct tui_run *run = &model->run;
-
-	model->text.plan = false;
-	if (model->text.status >= 64 || run->argc < 2) {
-		tui_note(model, "it was not run");
-		return;
-	}
-	/* The same words, but for the --dry-run at the end. */
-	free(run->argv[--run->argc]);
-	run->argv[run->argc] = NULL;
-	ask_to_run(model, model->config->command_kind(run->argv, run->argc),
-		   "Run it? Above is what it will do.");
 }

@@ -3,8 +3,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,8 +11,7 @@
 #include <unistd.h>
 
 #include "child.h"
-
-extern char **environ;
+#include "spawner.h"
 
 static enum qf_code
 fail(struct qf_err *err, const char *what, int failure)
@@ -48,31 +45,6 @@ open_input(struct qf_slice input)
 	return fd;
 }
 
-static enum qf_code
-spawn(const char *program, char **argv, int input, int output, pid_t *pid, struct qf_err *err)
-{
-	posix_spawn_file_actions_t files;
-	posix_spawnattr_t attributes;
-	sigset_t none, all;
-	int failure;
-
-	sigemptyset(&none);
-	sigfillset(&all);
-	posix_spawn_file_actions_init(&files);
-	posix_spawn_file_actions_adddup2(&files, input, STDIN_FILENO);
-	posix_spawn_file_actions_adddup2(&files, output, STDOUT_FILENO);
-	posix_spawn_file_actions_adddup2(&files, output, STDERR_FILENO);
-	posix_spawnattr_init(&attributes);
-	posix_spawnattr_setsigmask(&attributes, &none);
-	posix_spawnattr_setsigdefault(&attributes, &all);
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK |
-						      POSIX_SPAWN_SETSIGDEF);
-	failure = posix_spawn(pid, program, &files, &attributes, argv, environ);
-	posix_spawn_file_actions_destroy(&files);
-	posix_spawnattr_destroy(&attributes);
-	return failure ? fail(err, program, failure) : QF_OK;
-}
-
 enum qf_code
 tui_child_start(const struct tui_config *config, char *const *argv, size_t argc,
 		struct qf_slice input, int output, struct tui_child *child, struct qf_err *err)
@@ -93,7 +65,8 @@ tui_child_start(const struct tui_config *config, char *const *argv, size_t argc,
 		all[n++] = (char *)config->arguments[i];
 	for (size_t i = 1; i < argc; i++)
 		all[n++] = argv[i];
-	code = spawn(config->program, all, in, output < 0 ? pipes[1] : output, &child->pid, err);
+	code = tui_spawn(config->spawner, all, in, output < 0 ? pipes[1] : output, &child->pid, err);
+	child->spawner = config->spawner;
 	if (!code && output < 0) {
 		child->fd = pipes[0];
 		pipes[0] = -1;
@@ -113,13 +86,13 @@ out:
 void
 tui_child_end(struct tui_child *child)
 {
+	int status;
+
 	if (child->fd >= 0)
 		close(child->fd);
 	child->fd = -1;
-	if (child->pid > 0) {
-		kill(child->pid, SIGKILL);
-		waitpid(child->pid, NULL, 0);
-	}
+	if (child->pid > 0)
+		tui_spawned_ended(child->spawner, child->pid, true, &status);
 	child->pid = 0;
 }
 
@@ -128,7 +101,7 @@ tui_child_wait(struct tui_child *child, int *status)
 {
 	int how;
 
-	if (child->pid <= 0 || waitpid(child->pid, &how, WNOHANG) != child->pid)
+	if (child->pid <= 0 || !tui_spawned_ended(child->spawner, child->pid, false, &how))
 		return false;
 	child->pid = 0;
 	*status = WIFEXITED(how) ? WEXITSTATUS(how) : 128 + (WIFSIGNALED(how) ? WTERMSIG(how) : 0);

@@ -11,6 +11,7 @@
 struct tui_child {
 	pid_t pid;   /* 0: none */
 	int fd;      /* its standard output and error; -1: ended */
+	int spawner; /* who has started it */
 };
 
 /*

@@ -71,7 +71,8 @@ tui_utf8_add(struct qf_buf *out, uint32_t c)
 	}
 }
 
-/* Controls, and what turns the direction of text round. qf_escape_terminal() lets none of them by. */
+/* Controls, and what turns the direction of text round. qf_escape_terminal() lets none of them by.
+   */
 static bool
 is_harmful(uint32_t c)
 {

@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "child.h"
@@ -30,7 +29,6 @@ struct tracked {
 	struct tui_job job;
 	off_t offset;
 	bool settled;       /* nothing more will come */
-	pid_t pid;          /* a child of ours, or 0 */
 };
 
 struct tui_job_files {
@@ -120,7 +118,28 @@ open_folder(struct tui_job_files *files, bool create, int *fd, struct qf_err *er
 	return *fd >= 0 ? QF_OK : fail(err, state, errno);
 }
 
-/* Entries of what a job did, one a line: the input of undo. */
+/* What undoes a line of a job goes by: the entry in the journal; of a message that was moved, the id it
+   has there. */
+static struct qf_slice
+handle_of(const char *line)
+{
+	static const char *const keys[] = {"\"entry\":\"", "\"new_id\":\"", "\"id\":\""};
+	bool moved = strncmp(line, SALVAGE, sizeof(SALVAGE) - 1) == 0;
+
+	if (moved ? !strstr(line, "\"outcome\":\"moved\"")
+		  : strncmp(line, ACTION, sizeof(ACTION) - 1) || !strstr(line, "\"result\":\"done\""))
+		return (struct qf_slice){NULL, 0};
+	for (size_t i = moved ? 1 : 0; i < (moved ? 3 : 1); i++) {
+		const char *at = strstr(line, keys[i]);
+
+		if (at)
+			return (struct qf_slice){at + strlen(keys[i]),
+						 strcspn(at + strlen(keys[i]), "\"")};
+	}
+	return (struct qf_slice){NULL, 0};
+}
+
+/* Of all that a job did, one a line: the input of what takes it back. */
 static bool
 add_entries(struct tui_job_files *files, const char *name, struct qf_buf *out)
 {
@@ -137,18 +156,29 @@ add_entries(struct tui_job_files *files, const char *name, struct qf_buf *out)
 	if (!file)
 		return false;
 	while (getline(&line, &size, file) > 0) {
-		const char *entry = strstr(line, "\"entry\":\"");
+		struct qf_slice handle = handle_of(line);
 
-		if (strncmp(line, ACTION, sizeof(ACTION) - 1) || !entry ||
-		    !strstr(line, "\"result\":\"done\""))
+		if (!handle.n)
 			continue;
-		entry += sizeof("\"entry\":\"") - 1;
-		qf_buf_add(out, entry, strcspn(entry, "\""));
+		qf_buf_add(out, handle.p, handle.n);
 		qf_buf_addc(out, '\n');
 	}
 	free(line);
 	fclose(file);
 	return out->n && !out->failed;
+}
+
+/* What it is called. */
+static const char *
+deed_of(const struct tui_run *run)
+{
+	if (strcmp(run->argv[0], "orphans") == 0)
+		return "fix";
+	if (run->takes_back[0])
+		return "undo";
+	if (strcmp(run->argv[0], "salvage") == 0 && run->argc > 1)
+		return strcmp(run->argv[1], "run") ? run->argv[1] : "move";
+	return run->argv[0];
 }
 
 static void
@@ -157,14 +187,11 @@ say_head(const struct tui_run *run, int64_t now, struct qf_buf *out)
 	struct qf_json json = {.out = out};
 	char what[128];
 
-	if (run->undoes[0] || strcmp(run->argv[0], "undo") == 0)
-		snprintf(what, sizeof(what), "undo of %zu change%s", run->total,
-			 run->total == 1 ? "" : "s");
-	else if (run->total == 0)
+	if (run->total == 0)
 		snprintf(what, sizeof(what), "%.20s", run->argv[0]);
 	else
-		snprintf(what, sizeof(what), "%.20s of %zu message%s", run->argv[0], run->total,
-			 run->total == 1 ? "" : "s");
+		snprintf(what, sizeof(what), "%.20s of %zu %s", deed_of(run), run->total,
+			 tui_things(run->argv[0], run->total));
 	qf_json_open(&json, '{');
 	qf_json_key(&json, "schema");
 	qf_json_string(&json, "qf.job/1");
@@ -176,6 +203,12 @@ say_head(const struct tui_run *run, int64_t now, struct qf_buf *out)
 	qf_json_int(&json, (int64_t)run->total);
 	qf_json_key(&json, "started");
 	qf_json_int(&json, now);
+	qf_json_key(&json, "can_undo");
+	qf_json_bool(&json, tui_can_undo(run));
+	qf_json_key(&json, "takes_back");
+	qf_json_string(&json, run->takes_back[0] ? run->takes_back : NULL);
+	qf_json_key(&json, "place");
+	qf_json_string(&json, run->place[0] ? run->place : NULL);
 	qf_json_close(&json, '}');
 	qf_buf_addc(out, '\n');
 }
@@ -187,15 +220,14 @@ tui_job_start(struct tui_job_files *files, const struct tui_run *run, int64_t no
 	struct qf_buf head = {0}, entries = {0};
 	struct qf_slice input = {run->input.p, run->input.n};
 	struct tui_child child;
-	struct tracked *t;
 	char time[QF_TIME_TEXT];
 	int folder, fd;
 	enum qf_code code;
 
-	if (run->undoes[0]) {
-		if (!add_entries(files, run->undoes, &entries)) {
+	if (run->feeds) {
+		if (!add_entries(files, run->takes_back, &entries)) {
 			qf_buf_release(&entries);
-			return fail(err, run->undoes, ENOENT);
+			return fail(err, run->takes_back, ENOENT);
 		}
 		input = (struct qf_slice){entries.p, entries.n};
 	}
@@ -212,9 +244,8 @@ tui_job_start(struct tui_job_files *files, const struct tui_run *run, int64_t no
 		code = fail(err, name, errno);
 	else
 		code = tui_child_start(files->config, run->argv, run->argc, input, fd, &child, err);
-	t = code ? NULL : track(files, name);
-	if (t)
-		t->pid = child.pid;
+	if (!code)
+		track(files, name);
 	if (code && fd >= 0)
 		unlinkat(folder, name, 0);
 	/* The job has the file open, and with it the lock, for as long as it lives. */
@@ -249,6 +280,18 @@ is_end(const char *line)
 	       (strcspn(name, "\"") > 8 && !strncmp(name + strcspn(name, "\"") - 8, ".total/1", 8));
 }
 
+/* A string of a head; empty where there is none, or one that would have to be decoded. */
+static void
+take_string(const char *line, const char *key, char *text, size_t size)
+{
+	const char *p = strstr(line, key);
+	size_t n = p ? strcspn(p + strlen(key), "\"") : 0;
+
+	*text = '\0';
+	if (p && n < size && !memchr(p + strlen(key), '\\', n))
+		snprintf(text, size, "%.*s", (int)n, p + strlen(key));
+}
+
 static void
 take_line(struct tracked *t, const char *line, size_t n)
 {
@@ -267,13 +310,20 @@ take_line(struct tracked *t, const char *line, size_t n)
 		job->total = p ? strtoull(p + 8, NULL, 10) : 0;
 		p = strstr(line, "\"started\":");
 		job->time = p ? strtoll(p + 10, NULL, 10) : 0;
+		job->can_undo = strstr(line, "\"can_undo\":true") != NULL;
+		take_string(line, "\"takes_back\":\"", job->takes_back, sizeof(job->takes_back));
+		take_string(line, "\"place\":\"", job->place, sizeof(job->place));
 	} else if (is_result(line)) {
 		job->done++;
 		job->failed += !strstr(line, "\"result\":\"done\"") &&
 			       !strstr(line, "\"outcome\":\"moved\"") &&
-			       !strstr(line, "\"outcome\":\"copied\"");
+			       !strstr(line, "\"outcome\":\"copied\"") &&
+			       !strstr(line, "\"outcome\":\"left\",\"as\":null,\"why\":\"aborted\"");
 	} else if (is_end(line)) {
 		job->ended = true;
+		p = strstr(line, "\"run\":\"");
+		if (p)
+			snprintf(job->run, sizeof(job->run), "%.*s", (int)strcspn(p + 7, "\""), p + 7);
 	} else if (n) {
 		snprintf(job->last, sizeof(job->last), "%.*s", (int)(n < 150 ? n : 150), line);
 	}
@@ -336,10 +386,6 @@ tui_jobs_look(struct tui_job_files *files, struct tui_jobs *out, int64_t now)
 	int folder;
 
 	*out = (struct tui_jobs){0};
-	/* Children of ours that have ended. */
-	for (size_t i = 0; i < files->n; i++)
-		if (files->tracked[i].pid && waitpid(files->tracked[i].pid, NULL, WNOHANG) != 0)
-			files->tracked[i].pid = 0;
 	if (open_folder(files, false, &folder, NULL))
 		return false;
 	dir = fdopendir(folder);

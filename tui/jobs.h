@@ -1,10 +1,10 @@
 /*
  * jobs - changes at work in processes of their own, which outlive this one.
  *
- * A job is qf with a file as its output: NAME.job in .qf/jobs of the queue, or in jobs/ of $QF_STATE.
- * Its first line says what it is; qf writes one a message behind it, and a tally at the end. The
- * job holds a lock on the file for as long as it lives: so who comes later can tell whether it is
- * at work, on whatever host.
+ * A job is qf with a file as its output: NAME.job in .qf/jobs of the queue, or in jobs/ of
+ * $QF_STATE. Its first line says what it is; qf writes one a message behind it, and a tally at the
+ * end. The job holds a lock on the file for as long as it lives: so who comes later can tell
+ * whether it is at work, on whatever host.
  */
 #ifndef QF_TUI_JOBS_H
 #define QF_TUI_JOBS_H

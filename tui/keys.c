@@ -1,6 +1,6 @@
 /*
- * keys - bytes of a terminal to keys: what xterm, screen, tmux, the consoles of Linux and BSD, PuTTY
- * and rxvt send, in both modes of the cursor keys.
+ * keys - bytes of a terminal to keys: what xterm, screen, tmux, the consoles of Linux and BSD,
+ * PuTTY and rxvt send, in both modes of the cursor keys.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /*
- * list - the lists: of messages, groups, orphans, changes; where the user is in them, and what keys do
- * there.
+ * list - the lists: of messages, groups, orphans, changes; where the user is in them, and what keys
+ * do there.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,8 +9,6 @@
 #include "model.h"
 #include "view.h"
 
-const char *const tui_sorts[] = {"age", "idle", "size", "tries", "from", "domain", "status", "id",
-				 NULL};
 const char *const tui_bys[] = {"domain", "from-domain", "status", "dsn", "age", "from", NULL};
 
 /* What each view lists whatever the filter says. */
@@ -200,6 +198,7 @@ bool
 tui_model_request(struct tui_model *model, struct tui_request *request)
 {
 	struct tui_list *list = tui_current_list(model);
+	bool by_age = strcmp(model->sort->name, "age") == 0;
 
 	if (!model->picture || !is_sorted(model))
 		return false;
@@ -211,13 +210,13 @@ tui_model_request(struct tui_model *model, struct tui_request *request)
 		.filter = list->filter.n ? strndup(list->filter.text, list->filter.n) : NULL,
 		.by = model->view == TUI_GROUPS ? qf_field_find(tui_bys[model->by], NULL) : NULL,
 		/* The oldest first, which is what sorting by age is for. */
-		.sort = qf_field_find(model->sort == 0 ? "created" : tui_sorts[model->sort], NULL),
+		.sort = by_age ? qf_field_find("created", NULL) : model->sort,
 		.now = model->now,
 		.holders = model->view == TUI_ACTIVITY,
 	};
 	/* What is large comes first; of texts and ages the other way round. */
 	request->descending = model->reversed ^
-			      (model->sort > 0 && request->sort->type != QF_FIELD_TEXT);
+			      (!by_age && request->sort->type != QF_FIELD_TEXT);
 	if (model->view == TUI_MESSAGES && model->inside) {
 		request->inside = model->inside;
 		request->key = malloc(model->key_n + 1);
@@ -355,8 +354,8 @@ next_sort(struct tui_model *model)
 		tui_current_list(model)->moved = false;
 		tui_current_list(model)->cursor = 0;
 	} else {
-		model->sort = tui_sorts[model->sort + 1] ? model->sort + 1 : 0;
-		tui_note(model, "sorted by %s", tui_sorts[model->sort]);
+		model->sort = qf_field_find(tui_next_sort(model), NULL);
+		tui_note(model, "sorted by %s", model->sort->name);
 	}
 	return sort_urgently(model);
 }
@@ -404,6 +403,13 @@ tui_list_action(struct tui_model *model, enum tui_action action)
 		return TUI_DRAW;
 	case TUI_SORT:
 		return is_sorted(model) ? next_sort(model) : 0;
+	case TUI_COLUMNS: {
+		char text[sizeof(model->input.text)];
+
+		tui_columns_text(&model->chosen, text, sizeof(text));
+		tui_ask(model, TUI_ASK_COLUMNS, text);
+		return TUI_DRAW;
+	}
 	case TUI_SORT_REVERSE:
 		model->reversed = !model->reversed;
 		return is_sorted(model) ? sort_urgently(model) : 0;
@@ -480,13 +486,39 @@ tui_list_find(struct tui_model *model, int direction)
 	return TUI_DRAW;
 }
 
+unsigned
+tui_columns_typed(struct tui_model *model, const char *text)
+{
+	struct qf_err err;
+
+	if (tui_columns_parse(text, &model->chosen, &err))
+		tui_note(model, "%s: %s", err.what, err.why);
+	return TUI_DRAW;
+}
+
+/* A click on a heading sorts by it; once more, the other way round. */
+static unsigned
+sort_by_column(struct tui_model *model, size_t column)
+{
+	const struct qf_field *field = tui_column_at(model, column);
+
+	if (!field)
+		return 0;
+	model->reversed = field == model->sort && !model->reversed;
+	model->sort = field;
+	tui_note(model, "sorted by %s%s", field->name, model->reversed ? ", the other way round" : "");
+	return sort_urgently(model);
+}
+
 /* A click on a line goes there; on the line the cursor is on, in. */
 unsigned
-tui_list_click(struct tui_model *model, size_t line)
+tui_list_click(struct tui_model *model, size_t line, size_t column)
 {
 	struct tui_list *list = tui_current_list(model);
 	size_t at = line - TUI_TOP + list->top;
 
+	if (model->text.kind == TUI_TEXT_NONE && line == TUI_TOP - 1 && tui_lists_messages(model))
+		return sort_by_column(model, column);
 	if (model->text.kind != TUI_TEXT_NONE || line < TUI_TOP || at >= tui_length(model) ||
 	    line >= model->lines - TUI_BOTTOM || model->view == TUI_ACTIVITY)
 		return 0;

@@ -500,6 +500,14 @@ tui_check_keys(const char *const *keys, size_t n, struct qf_err *err)
 	return code;
 }
 
+enum qf_code
+tui_check_columns(const char *columns, struct qf_err *err)
+{
+	struct tui_columns chosen;
+
+	return tui_columns_parse(columns, &chosen, err);
+}
+
 bool
 tui_may_write(const struct qf_queue *queue)
 {

@@ -32,6 +32,7 @@ tui_model_init(struct tui_model *model, const struct tui_config *config, int64_t
 				    .now = config->now != QF_TIME_NONE ? config->now : clock,
 				    .key_at = clock,
 				    .opened_at = clock,
+				    .sort = qf_field_find("age", NULL),
 				    .read_at = QF_TIME_NONE,
 				    .interval = config->refresh,
 				    .minute = clock / 60,
@@ -40,6 +41,8 @@ tui_model_init(struct tui_model *model, const struct tui_config *config, int64_t
 				    .columns = 80};
 	model->happened = calloc(TUI_HAPPENED, sizeof(*model->happened));
 	code = tui_keymap_init(&model->keymap, config->keys, config->nkeys, err);
+	if (!code && config->columns)
+		code = tui_columns_parse(config->columns, &model->chosen, err);
 	if (!code && !model->happened) {
 		*err = (struct qf_err){.code = QF_E_NOMEM, .what = "memory", .why = "none left"};
 		code = QF_E_NOMEM;
@@ -174,6 +177,12 @@ act(struct tui_model *model, enum tui_action action)
 	case TUI_RELEASE:
 	case TUI_REMOVE:
 	case TUI_DUE:
+	case TUI_DELIVER:
+	case TUI_BOUNCE:
+	case TUI_EDIT:
+	case TUI_MOVE:
+	case TUI_EXPORT:
+	case TUI_FIX:
 	case TUI_UNDO:
 		return tui_change(model, action);
 	case TUI_BODY:
@@ -217,12 +226,17 @@ take_key(struct tui_model *model, const struct tui_event *event)
 	enum tui_action action;
 
 	model->key_at = model->clock;
-	if (model->prompt != TUI_NO_PROMPT)
-		return tui_prompt_key(model, event->key);
+	if (model->prompt != TUI_NO_PROMPT) {
+		unsigned effects = tui_prompt_key(model, event->key);
+
+		if (!model->prompt && model->text.plan && !model->text.running)
+			tui_planned(model);
+		return effects;
+	}
 	action = tui_keymap_find(&model->keymap, event->key,
 				 model->text.kind != TUI_TEXT_NONE ? TUI_IN_TEXT : TUI_IN_LIST);
 	if (event->key == TUI_KEY_PRESS)
-		return action ? tui_list_click(model, event->line) : 0;
+		return action ? tui_list_click(model, event->line, event->column) : 0;
 	if (action != TUI_NONE) {
 		model->note[0] = '\0';
 		return act(model, action) | TUI_DRAW;
@@ -335,15 +349,20 @@ static void
 tell_end(struct tui_model *model)
 {
 	const struct tui_job *job = model->jobs.n ? &model->jobs.jobs[0] : NULL;
+	size_t not;
 
 	if (!job)
 		return;
+	/* Salvage has no line of its own for one that is not there any more, only a word beside. */
+	not = job->failed + (strcmp(job->command, "salvage") == 0 && job->done < job->total
+				    ? job->total - job->done
+				    : 0);
 	if (!job->ended)
 		tui_note(model, "%s: ended early, %zu done%s%s", job->what, job->done - job->failed,
 			 job->last[0] ? ": " : "", job->last);
-	else if (job->failed)
+	else if (not)
 		tui_note(model, "%s: %zu done, %zu not: %s", job->what, job->done - job->failed,
-			 job->failed, job->last);
+			 not, job->last);
 	else
 		tui_note(model, "%s: done%s", job->what,
 			 strcmp(job->name, model->last_job) ? "" : "; u takes it back");
@@ -364,7 +383,10 @@ take_jobs(struct tui_model *model, struct tui_jobs *jobs)
 	if (model->text.kind == TUI_TEXT_JOBS)
 		tui_jobs_text(model);
 	/* What a job did is to be seen at once. */
-	return TUI_DRAW | (was && !is ? TUI_READ | TUI_READ_JOURNAL : 0);
+	if (!was || is)
+		return TUI_DRAW;
+	return TUI_DRAW | TUI_READ | TUI_READ_JOURNAL |
+	       (model->view == TUI_ORPHANS ? TUI_LOOK_FOR_ORPHANS : 0);
 }
 
 static unsigned
@@ -402,7 +424,8 @@ tui_apply(struct tui_model *model, const struct tui_event *event)
 	case TUI_EVENT_TEXT_END:
 		model->text.running = false;
 		model->text.status = event->status;
-		if (model->text.plan)
+		/* Not in the middle of what is being typed: a y of that would be the answer. */
+		if (model->text.plan && !model->prompt)
 			tui_planned(model);
 		return TUI_DRAW;
 	case TUI_EVENT_JOURNAL:

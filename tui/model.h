@@ -15,7 +15,8 @@
 #include "sorter.h"
 #include "tui.h"
 
-enum tui_view { TUI_MESSAGES, TUI_GROUPS, TUI_HELD, TUI_ORPHANS, TUI_ACTIVITY, TUI_JOURNAL, TUI_VIEWS };
+enum tui_view { TUI_MESSAGES, TUI_GROUPS, TUI_HELD, TUI_ORPHANS, TUI_ACTIVITY, TUI_JOURNAL,
+		TUI_VIEWS };
 
 /* What tui_apply() asks the loop to do. */
 enum {
@@ -70,6 +71,13 @@ struct tui_marks {
 	size_t taken;                 /* slots of marks, and of marks that were */
 };
 
+/* Fields chosen to be shown; none: what there is room for. */
+#define TUI_COLUMNS_MOST 16
+struct tui_columns {
+	const struct qf_field *fields[TUI_COLUMNS_MOST];
+	size_t n;
+};
+
 enum tui_part { TUI_SUMMARY, TUI_CONTROL, TUI_TRANSCRIPT, TUI_TIMELINE, TUI_PARTS };
 
 /* Text that is looked at in lines: a message, output of a command, help, jobs. */
@@ -92,6 +100,8 @@ struct tui_text {
 };
 
 enum tui_prompt { TUI_NO_PROMPT, TUI_ASK_FILTER, TUI_ASK_FIND, TUI_ASK_MARK, TUI_ASK_REASON,
+		  TUI_ASK_RCPT, TUI_ASK_ADDRESS, TUI_ASK_COLUMNS, TUI_ASK_FIX,
+		  TUI_ASK_TARGET, TUI_ASK_FILE,
 		  TUI_ASK_COMMAND, TUI_ASK_YES };
 
 /* A job: a change at work in a process of its own, or one that ended. */
@@ -102,6 +112,10 @@ struct tui_job {
 	int64_t time;
 	size_t total, done, failed;   /* messages */
 	bool alive, ended;
+	bool can_undo;
+	char takes_back[64];          /* the job that it undoes, or empty */
+	char place[512];              /* where it moved or exported to, or empty */
+	char run[64];                 /* of salvage: what its claims are known by; or empty */
 	char last[160];               /* the last thing it said that was no result */
 };
 struct tui_jobs {
@@ -116,7 +130,9 @@ struct tui_run {
 	struct qf_buf input;
 	size_t total;                 /* messages it is for */
 	bool is_job;
-	char undoes[64];              /* the job whose entries are its input, or empty */
+	char takes_back[64];          /* the job that it undoes, or empty */
+	bool feeds;                   /* what that job did, entries or messages moved, is its input */
+	char place[512];              /* where messages are moved or exported to, or empty */
 };
 
 /* Something of the activity view. */
@@ -148,7 +164,8 @@ struct tui_model {
 
 	enum tui_view view, back_to;
 	struct tui_list lists[TUI_VIEWS];
-	size_t sort;                  /* which of the sort columns */
+	const struct qf_field *sort;
+	struct tui_columns chosen;
 	bool reversed;
 	size_t by;                    /* which field groups count by */
 	const struct qf_field *inside;/* messages of one group; with key */
@@ -161,7 +178,7 @@ struct tui_model {
 
 	enum tui_prompt prompt;
 	struct tui_line input;
-	char saved[512];              /* the filter as it was */
+	char saved[512];              /* the filter as it was; of an edit, which recipients */
 	size_t history_at;
 	struct tui_history histories[TUI_ASK_COMMAND + 1];
 	char error[256];              /* of what is typed */
@@ -178,7 +195,7 @@ struct tui_model {
 	struct tui_orphans orphans;
 	struct tui_jobs jobs;
 	bool job_alive;
-	char last_job[64];            /* the newest job that was started here */
+	char last_job[64];            /* the newest job that was started here, if it can be taken back */
 
 	struct tui_happened *happened;/* a ring of TUI_HAPPENED */
 	size_t nhappened;
@@ -192,8 +209,8 @@ struct tui_model {
 
 enum tui_event_kind {
 	TUI_EVENT_KEY, TUI_EVENT_ACTION, TUI_EVENT_CLOCK, TUI_EVENT_SIZE, TUI_EVENT_PICTURE,
-	TUI_EVENT_ORDER, TUI_EVENT_ORPHANS, TUI_EVENT_TEXT, TUI_EVENT_TEXT_END, TUI_EVENT_JOURNAL, TUI_EVENT_JOBS,
-	TUI_EVENT_NOTE,
+	TUI_EVENT_ORDER, TUI_EVENT_ORPHANS, TUI_EVENT_TEXT, TUI_EVENT_TEXT_END, TUI_EVENT_JOURNAL,
+	TUI_EVENT_JOBS, TUI_EVENT_NOTE,
 };
 
 struct tui_event {
@@ -226,8 +243,6 @@ void tui_jobs_release(struct tui_jobs *jobs);
 
 /* ---- between the files of the model */
 
-/* Columns the messages can be sorted by, to NULL. */
-extern const char *const tui_sorts[];
 /* Fields that groups can count by, to NULL. */
 extern const char *const tui_bys[];
 
@@ -244,7 +259,9 @@ unsigned tui_take_order(struct tui_model *model, struct tui_order *order);
 unsigned tui_show_view(struct tui_model *model, enum tui_view view);
 unsigned tui_list_action(struct tui_model *model, enum tui_action action);
 unsigned tui_list_find(struct tui_model *model, int direction);
-unsigned tui_list_click(struct tui_model *model, size_t line);
+unsigned tui_list_click(struct tui_model *model, size_t line, size_t column);
+/* The columns were typed. */
+unsigned tui_columns_typed(struct tui_model *model, const char *text);
 /* Lines of the body of the screen. */
 size_t tui_body_lines(const struct tui_model *model);
 /* The row under the cursor, or NULL. */
@@ -280,19 +297,41 @@ void tui_orphan_text(struct tui_model *model, size_t i);
 /* Show a part of the message in the text. */
 unsigned tui_show_part(struct tui_model *model, enum tui_part part);
 
+/* columns.c: "id,age,from"; empty: none are chosen. Returns QF_OK, or QF_E_USAGE with the place. */
+enum qf_code tui_columns_parse(const char *text, struct tui_columns *out, struct qf_err *err);
+void tui_columns_text(const struct tui_columns *columns, char *out, size_t size);
+/* The name of the field to sort by after the one in force. */
+const char *tui_next_sort(const struct tui_model *model);
+
 /* change.c: from an action to a question, and from yes to a job. */
 unsigned tui_change(struct tui_model *model, enum tui_action action);
 /* The reason or the command line was typed. */
 unsigned tui_change_typed(struct tui_model *model, const char *text);
 unsigned tui_command_typed(struct tui_model *model, const char *text);
+/* Of an edit: which recipients; what they become, "" for nothing. */
+unsigned tui_rcpt_typed(struct tui_model *model, const char *text);
+unsigned tui_address_typed(struct tui_model *model, const char *text);
+/* Where messages are to go: a queue (TUI_MOVE), a file (TUI_EXPORT). */
+unsigned tui_target_typed(struct tui_model *model, enum tui_action action, const char *text);
+/* The fixes of orphans: which of them. */
+unsigned tui_fix(struct tui_model *model);
+unsigned tui_fix_typed(struct tui_model *model, const char *text);
 unsigned tui_answered(struct tui_model *model, bool yes);
+/* What a command is about, n of them: messages, changes, findings. */
+const char *tui_things(const char *command, size_t n);
+/* The question is written: it wants a yes. */
+void tui_ask_yes(struct tui_model *model, enum tui_action action);
 /* What a changing command would do is told: ask. */
 void tui_planned(struct tui_model *model);
 /* Path of the control file of a row, appended. */
 bool tui_row_path(const struct tui_model *model, const struct tui_row *row, struct qf_buf *out);
 /* Is what the command does in the journal, to be taken back? */
+/* An export that is a copy for people: the queue stays as it is. */
+bool tui_is_readable(const char *place);
 bool tui_can_undo(const struct tui_run *run);
 void tui_run_clear(struct tui_run *run);
 bool tui_run_add(struct tui_run *run, const char *argument);
+/* OPTION=VALUE. */
+bool tui_run_add_option(struct tui_run *run, const char *option, const char *value);
 
 #endif

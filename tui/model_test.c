@@ -22,9 +22,11 @@ static unsigned effects;
 static unsigned
 kind(char *const *argv, size_t argc)
 {
+	const unsigned changes = TUI_COMMAND_KNOWN | TUI_COMMAND_CHANGES | TUI_COMMAND_PLANS |
+				 TUI_COMMAND_YES | TUI_COMMAND_JSON;
+
 	(void)argc;
-	return strcmp(argv[0], "rm") == 0 ? TUI_COMMAND_KNOWN | TUI_COMMAND_CHANGES |
-						    TUI_COMMAND_PLANS | TUI_COMMAND_YES | TUI_COMMAND_JSON
+	return strcmp(argv[0], "rm") == 0 || strcmp(argv[0], "edit") == 0 ? changes
 	       : strcmp(argv[0], "mend") == 0 ? TUI_COMMAND_KNOWN | TUI_COMMAND_CHANGES
 	       : strcmp(argv[0], "ls") == 0   ? TUI_COMMAND_KNOWN
 	       : strcmp(argv[0], "tui") == 0  ? TUI_COMMAND_KNOWN | TUI_COMMAND_NOT_HERE
@@ -508,6 +510,98 @@ TEST(any_command_line)
 	cr_assert_eq(model.prompt, TUI_NO_PROMPT);
 }
 
+TEST(columns_are_chosen)
+{
+	press("Cid,nrcpt,sbject");
+	cr_assert(shows("columns: sbject: no such field; did you mean subject?"), "%s", screen());
+	cr_assert_eq(model.error_at, 9);
+	press("\n");
+	cr_assert_eq(model.prompt, TUI_ASK_COLUMNS, "it is not taken");
+	key('U' & 0x1f);
+	press("body\n");
+	cr_assert(shows("no column here"), "%s", screen());
+	key('U' & 0x1f);
+	press("id,nrcpt, subject  tries,from-domain\n");
+	cr_assert(shows("\n   ID             NRCPT SUBJECT                  TRIES FROM-DOMAIN\n"), "%s",
+		  screen());
+	cr_assert(shows("\n   6AMAAA000003       1 number 3                     3 src.example\n"), "%s",
+		  screen());
+	/* s goes through these; a click on a heading does the same. */
+	press("sss");
+	cr_assert(shows("sorted by subject"), "%s", screen());
+	press("s");
+	cr_assert(shows("sorted by tries"), "%s", screen());
+	press("g");
+	cr_assert_str_eq(under_cursor(), "6AMAAA000005");
+	apply((struct tui_event){.kind = TUI_EVENT_KEY, .key = TUI_KEY_PRESS, .line = 2, .column = 4});
+	press("g");
+	cr_assert_str_eq(under_cursor(), "6AMAAA000000");
+	apply((struct tui_event){.kind = TUI_EVENT_KEY, .key = TUI_KEY_PRESS, .line = 2, .column = 4});
+	press("g");
+	cr_assert_str_eq(under_cursor(), "6AMAAA000005", "twice: the other way round");
+	/* What has no room is told to be there. */
+	apply((struct tui_event){.kind = TUI_EVENT_SIZE, .lines = 24, .columns = 40});
+	cr_assert(shows("\n   ID             NRCPT SUBJECT  TRIES >\n"), "%s", screen());
+	apply((struct tui_event){.kind = TUI_EVENT_SIZE, .lines = 24, .columns = 80});
+	press("C");
+	cr_assert_str_eq(model.input.text, "id,nrcpt,subject,tries,from-domain");
+	key('U' & 0x1f);
+	press("\n");
+	cr_assert(shows("   ID                AGE   SIZE FROM"), "%s", screen());
+}
+
+TEST(recipients_are_edited_by_a_plan)
+{
+	static const char plan[] = "6AMAAA000000 planned: strike 2 of 9: a, b\n"
+				   "6AMAAA000001 planned: strike 1 of 1: planned: strike 7 of 7: x; "
+				   "nobody is left: remove\n"
+				   "qf: 6AMAAA000002: skipped: nothing in it is to be changed\n";
+
+	press("  E");
+	key('U' & 0x1f);
+	press("\n");
+	cr_assert_eq(model.prompt, TUI_ASK_RCPT, "nothing is not everybody");
+	press("size>1\n");
+	cr_assert(shows("looks at more than the control file"), "%s", screen());
+	key('U' & 0x1f);
+	press("rcpt:b\na b\n");
+	cr_assert(shows("not an address"), "%s", screen());
+	key('U' & 0x1f);
+	press("\n");
+	cr_assert(effects & TUI_RUN);
+	cr_assert_eq(model.run.argc, 4);
+	cr_assert_str_eq(model.run.argv[2], "--drop-rcpt=rcpt:b");
+	cr_assert_str_eq(model.run.argv[3], "--dry-run");
+	cr_assert(strstr(model.run.input.p, "/qf6AMAAA000000\n"));
+	press("H");
+	cr_assert(shows("first what is planned here"), "%s", screen());
+	cr_assert_str_eq(model.run.argv[0], "edit");
+	apply((struct tui_event){.kind = TUI_EVENT_TEXT, .bytes = {plan, sizeof(plan) - 1}});
+	apply((struct tui_event){.kind = TUI_EVENT_TEXT_END, .status = 2});
+	cr_assert(shows("2 messages. Strike 3 recipients? 1 of them has nobody left and goes"), "%s",
+		  screen());
+	press("y");
+	cr_assert(effects & TUI_START_JOB);
+	cr_assert_eq(model.run.argc, 5);
+	cr_assert_str_eq(model.run.argv[4], "--format=json");
+	cr_assert(tui_can_undo(&model.run));
+	cr_assert_eq(model.text.kind, TUI_TEXT_NONE, "back in the list");
+	cr_assert_eq(model.marks.n, 0);
+	press("Erc\nnew@n.example\n");
+	cr_assert_str_eq(model.run.argv[2], "--rcpt=rcpt:rc");
+	cr_assert_str_eq(model.run.argv[3], "--set-rcpt=new@n.example");
+	/* What is typed while the plan comes is not taken for an answer. */
+	press("/Sunda");
+	apply((struct tui_event){.kind = TUI_EVENT_TEXT, .bytes = {plan, 45}});
+	apply((struct tui_event){.kind = TUI_EVENT_TEXT_END});
+	press("y");
+	cr_assert_eq(model.prompt, TUI_ASK_FIND);
+	press("\n");
+	cr_assert_eq(model.prompt, TUI_ASK_YES, "%s", screen());
+	press("n");
+	cr_assert(!(effects & TUI_START_JOB));
+}
+
 TEST(a_job_has_a_bar_and_can_be_taken_back)
 {
 	struct tui_jobs jobs = {.jobs = calloc(1, sizeof(*jobs.jobs)), .n = 1};
@@ -520,7 +614,8 @@ TEST(a_job_has_a_bar_and_can_be_taken_back)
 		  screen());
 	jobs = (struct tui_jobs){.jobs = calloc(1, sizeof(*jobs.jobs)), .n = 1};
 	jobs.jobs[0] = (struct tui_job){.name = "x.job", .what = "hold of 10 messages", .total = 10,
-					.done = 10, .failed = 1, .ended = true, .last = "qf: busy"};
+					.done = 10, .failed = 1, .ended = true, .last = "qf: busy",
+					.can_undo = true, .time = NOW};
 	apply((struct tui_event){.kind = TUI_EVENT_JOBS, .jobs = &jobs});
 	cr_assert(shows("hold of 10 messages: 9 done, 1 not: qf: busy"), "%s", screen());
 	cr_assert(effects & TUI_READ, "what it did is to be seen");
@@ -528,7 +623,8 @@ TEST(a_job_has_a_bar_and_can_be_taken_back)
 	cr_assert(shows("Take back: hold of 10 messages (9 were done)?"), "%s", screen());
 	press("y");
 	cr_assert(effects & TUI_START_JOB);
-	cr_assert_str_eq(model.run.undoes, "x.job");
+	cr_assert_str_eq(model.run.takes_back, "x.job");
+	cr_assert(model.run.feeds);
 }
 
 TEST(idle_and_stale_are_told)

@@ -1,6 +1,6 @@
 /*
- * picture - what was read of a queue: every message as a row. Rows never change; a picture is a list
- * of them, and the next one shares those that stayed as they were. Counted references, so that
+ * picture - what was read of a queue: every message as a row. Rows never change; a picture is a
+ * list of them, and the next one shares those that stayed as they were. Counted references, so that
  * the thread that reads, the one that sorts and the screen each have theirs without locks.
  */
 #ifndef QF_TUI_PICTURE_H

@@ -1,6 +1,6 @@
 /*
- * prompt - a line being typed: filter, what to find, a reason, a command line; and the question that
- * wants a yes.
+ * prompt - a line being typed: filter, what to find, a reason, a command line; and the question
+ * that wants a yes.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -165,14 +165,56 @@ edit(struct tui_model *model, uint32_t key)
 	}
 }
 
+static bool
+check_address(struct tui_model *model)
+{
+	const char *text = model->input.text;
+
+	model->error[0] = '\0';
+	model->error_at = SIZE_MAX;
+	if (!*text || (strcmp(text, "<>") && qf_edit_address_ok(text)))
+		return true;
+	snprintf(model->error, sizeof(model->error), "not an address that sendmail takes");
+	return false;
+}
+
+static bool
+check_columns(struct tui_model *model)
+{
+	struct tui_columns columns;
+	struct qf_err err;
+
+	model->error[0] = '\0';
+	model->error_at = SIZE_MAX;
+	if (!tui_columns_parse(model->input.text, &columns, &err))
+		return true;
+	snprintf(model->error, sizeof(model->error), "%.80s: %.60s; %.90s", err.what, err.why,
+		 err.hint);
+	model->error_at = err.column - 1;
+	return false;
+}
+
 /* Is it a filter? The error is kept with its place where not. */
 static bool
 check_filter(struct tui_model *model)
 {
 	struct qf_query *query = NULL;
 	struct qf_err err;
-	enum qf_code code = qf_query_parse(model->input.text, model->now, &query, &err);
+	const char *text = model->input.text;
+	enum qf_code code;
 
+	/* None at all is no filter of recipients: it would be everybody. */
+	if (model->prompt == TUI_ASK_RCPT && !text[strspn(text, " ")])
+		text = "rcpt:";
+	code = qf_query_parse(text, model->now, &query, &err);
+	/* Which recipients is asked under the lock, of the control file alone. */
+	if (!code && model->prompt == TUI_ASK_RCPT &&
+	    qf_query_needs(query) & ~(unsigned)QF_NEED_HEADERS) {
+		code = QF_E_USAGE;
+		err = (struct qf_err){.code = code,
+				      .why = "looks at more than the control file: filter or "
+					     "mark by it"};
+	}
 	qf_query_free(query);
 	model->error[0] = '\0';
 	model->error_at = SIZE_MAX;
@@ -231,7 +273,11 @@ finish(struct tui_model *model)
 	enum tui_prompt prompt = model->prompt;
 	char text[sizeof(model->input.text)];
 
-	if ((prompt == TUI_ASK_FILTER || prompt == TUI_ASK_MARK) && !check_filter(model))
+	if ((prompt == TUI_ASK_FILTER || prompt == TUI_ASK_MARK || prompt == TUI_ASK_RCPT) &&
+	    !check_filter(model))
+		return TUI_DRAW;
+	if ((prompt == TUI_ASK_ADDRESS && !check_address(model)) ||
+	    (prompt == TUI_ASK_COLUMNS && !check_columns(model)))
 		return TUI_DRAW;
 	snprintf(text, sizeof(text), "%s", model->input.text);
 	remember(history(model), text);
@@ -249,6 +295,18 @@ finish(struct tui_model *model)
 		return text[strspn(text, " ")] ? mark_filter(model) : TUI_DRAW;
 	case TUI_ASK_REASON:
 		return tui_change_typed(model, text);
+	case TUI_ASK_RCPT:
+		return tui_rcpt_typed(model, text);
+	case TUI_ASK_ADDRESS:
+		return tui_address_typed(model, text);
+	case TUI_ASK_COLUMNS:
+		return tui_columns_typed(model, text);
+	case TUI_ASK_TARGET:
+		return tui_target_typed(model, TUI_MOVE, text);
+	case TUI_ASK_FILE:
+		return tui_target_typed(model, TUI_EXPORT, text);
+	case TUI_ASK_FIX:
+		return tui_fix_typed(model, text);
 	case TUI_ASK_COMMAND:
 		return tui_command_typed(model, text);
 	default:
@@ -265,7 +323,8 @@ leave(struct tui_model *model)
 	model->error[0] = '\0';
 	if (prompt == TUI_ASK_FILTER)
 		return use_filter(model, model->saved);
-	if (prompt == TUI_ASK_REASON)
+	if (prompt == TUI_ASK_REASON || prompt == TUI_ASK_RCPT || prompt == TUI_ASK_ADDRESS ||
+	    prompt == TUI_ASK_TARGET || prompt == TUI_ASK_FILE)
 		tui_run_clear(&model->run);
 	return TUI_DRAW;
 }
@@ -290,7 +349,11 @@ tui_prompt_key(struct tui_model *model, uint32_t key)
 		return TUI_DRAW;
 	if (model->prompt == TUI_ASK_FILTER && check_filter(model))
 		return use_filter(model, model->input.text);
-	if (model->prompt == TUI_ASK_MARK)
+	if (model->prompt == TUI_ASK_MARK || model->prompt == TUI_ASK_RCPT)
 		check_filter(model);
+	if (model->prompt == TUI_ASK_ADDRESS)
+		check_address(model);
+	if (model->prompt == TUI_ASK_COLUMNS)
+		check_columns(model);
 	return TUI_DRAW;
 }

@@ -1,6 +1,6 @@
 /*
- * screen - the only file that knows curses. ncurses sends what differs between two screens; keys are
- * decoded elsewhere (keys.c), because the terminals it is for take sequences apart.
+ * screen - the only file that knows curses. ncurses sends what differs between two screens; keys
+ * are decoded elsewhere (keys.c), because the terminals it is for take sequences apart.
  */
 #include <langinfo.h>
 #include <locale.h>
@@ -220,7 +220,8 @@ tui_screen_show(const struct tui_grid *grid)
 
 		for (size_t i = 0; i < grid->columns && !differs; i++)
 			differs = !same(&cells[i], &sent[i]);
-		/* A whole line, for wide characters cover what was there; ncurses sends what differs. */
+		/* A whole line, for wide characters cover what was there; ncurses sends what
+		   differs. */
 		for (size_t i = 0; differs && i < grid->columns; i++)
 			put(line, i, &cells[i]);
 	}

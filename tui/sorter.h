@@ -69,13 +69,15 @@ void tui_journal_release(struct tui_journal *journal);
 
 struct tui_sorter;
 
-/* queue and policy are the sorter's alone; journal is its folder, or NULL. post takes the order over, in the sorter's thread. */
+/* queue and policy are the sorter's alone; journal is its folder, or NULL. post takes the order
+   over, in the sorter's thread. */
 struct tui_sorter *tui_sorter_new(struct qf_queue *queue, const struct qf_policy *policy,
 				  const char *journal,
-			  void (*post)(void *ctx, struct tui_order *order),
-			  void (*post_journal)(void *ctx, struct tui_journal *journal), void *ctx);
-/* Takes the request over; what was asked before and is not begun is forgotten. urgent: what is begun
-   is given up too, as nobody wants it any more. */
+				  void (*post)(void *ctx, struct tui_order *order),
+				  void (*post_journal)(void *ctx, struct tui_journal *journal),
+				  void *ctx);
+/* Takes the request over; what was asked before and is not begun is forgotten. urgent: what is
+   begun is given up too, as nobody wants it any more. */
 void tui_sorter_ask(struct tui_sorter *sorter, struct tui_request *request, bool urgent);
 /* Read the journal too, when there is time; post_journal takes it over, in the sorter's thread. */
 void tui_sorter_ask_journal(struct tui_sorter *sorter);

@@ -32,7 +32,8 @@ struct tui_config {
 	int64_t refresh;                 /* seconds between two looks at the queue */
 	const char *const *keys;         /* settings of the keymap */
 	size_t nkeys;
-	const char *program;             /* path of qf itself */
+	const char *columns;             /* "id,age,from", or NULL: what there is room for */
+	int spawner;                     /* who starts qf (spawner.h) */
 	const char *const *arguments;    /* what to give each command of qf: -Q, -C and the like */
 	size_t narguments;
 	const char *state;               /* folder of the journal, or NULL for that of each queue */
@@ -41,8 +42,13 @@ struct tui_config {
 
 /* Runs until the user leaves. Returns QF_OK; or why it cannot (terminal restored in every case). */
 enum qf_code tui_run(const struct tui_config *config, struct qf_err *err);
+/* A helper is forked that starts program (spawner.h). Returns the descriptor to talk to it, or -1 and errno.
+   Before any thread is started, and anything of others is read. */
+int tui_spawner_begin(const char *program);
 /* The keys of the settings are understood. For who reads the configuration. */
 enum qf_code tui_check_keys(const char *const *keys, size_t n, struct qf_err *err);
+/* The columns are understood. For the same. */
+enum qf_code tui_check_columns(const char *columns, struct qf_err *err);
 /* Table of actions for documentation: name, keys, help with tabs between, a line each. */
 void tui_actions_dump(struct qf_buf *out);
 /* The user may change this queue: its directories can be written. */

@@ -16,6 +16,18 @@
 /* Lines of the activity view above its list. */
 #define TUI_ACTIVITY_HEAD 3
 
+/* A column of messages. */
+struct tui_column {
+	const struct qf_field *field;
+	size_t width;
+	bool right;
+	unsigned color;
+};
+/* The columns for this width, one more than TUI_COLUMNS_MOST at most. more: there are others. */
+size_t tui_columns_for(const struct tui_model *model, size_t width, struct tui_column *out, bool *more);
+/* The field whose column is at this place of a line; NULL. */
+const struct qf_field *tui_column_at(const struct tui_model *model, size_t at);
+
 /* Does the status line tell something that changes with the seconds? */
 bool tui_status_ticks(const struct tui_model *model);
 /* Lines of the activity view for what is in delivery. */

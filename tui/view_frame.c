@@ -318,7 +318,11 @@ draw_detail(struct tui_model *model, struct tui_grid *grid)
 static void
 draw_bottom(struct tui_model *model, struct tui_grid *grid)
 {
-	static const char *const labels[] = {"", "/", "find: ", "mark: ", "reason to hold: ", ":"};
+	static const char *const labels[] = {"", "/", "find: ", "mark: ", "reason to hold: ",
+					     "which recipients: ", "replace by (nothing: strike): ",
+					     "columns: ", "fix this one (recover,rescue,guard,clean or all): ",
+					     "move to queue: ", "export to (FILE.mbox, FILE.tar): ",
+					     ":"};
 	size_t line = grid->lines - TUI_BOTTOM;
 
 	draw_keys(model, grid);

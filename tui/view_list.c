@@ -7,50 +7,9 @@
 
 #include "view.h"
 
-struct column {
-	const char *field;
-	size_t width;
-	bool right;
-	unsigned color;
-};
-
-/* Where columns stand for this width: ids whole, ages, then what is left for the rest. */
-static size_t
-columns_for(const struct tui_model *model, size_t width, struct column out[8])
-{
-	const struct tui_order *order = model->lists[model->view].order;
-	bool reason = model->view == TUI_HELD;
-	size_t n = 0, id = 14, left, used;
-
-	/* As wide as the ids that are there. */
-	for (size_t i = model->lists[model->view].top, k = 0; order && i < order->n && k < 200; i++, k++)
-		if (tui_row_id(order->picture->rows[order->index[i]]).n > id)
-			id = tui_row_id(order->picture->rows[order->index[i]]).n;
-	out[n++] = (struct column){"id", id, false, 0};
-	out[n++] = (struct column){"age", 6, true, TUI_CYAN};
-	if (width >= 100)
-		out[n++] = (struct column){"tries", 5, true, 0};
-	if (width >= 60)
-		out[n++] = (struct column){"size", 6, true, 0};
-	used = 3;
-	for (size_t i = 0; i < n; i++)
-		used += out[i].width + 1;
-	left = width > used + 2 ? width - used - 2 : 2;
-	if (left >= 30) {
-		out[n++] = (struct column){"from", left / 4, false, 0};
-		out[n++] = (struct column){"rcpt", left / 3, false, 0};
-		left -= left / 4 + left / 3;
-	} else if (left >= 16) {
-		out[n++] = (struct column){"rcpt", left / 2, false, 0};
-		left -= left / 2;
-	}
-	out[n++] = (struct column){reason ? "reason" : "status", left, false, TUI_YELLOW};
-	return n;
-}
-
 /* Columns the cursor's highlight goes over: enough to be seen, little to send. */
 static size_t
-highlight(const struct column *columns, size_t n)
+highlight(const struct tui_column *columns, size_t n)
 {
 	size_t width = 3;
 
@@ -61,15 +20,14 @@ highlight(const struct column *columns, size_t n)
 
 static void
 draw_headings(const struct tui_model *model, struct tui_grid *grid, size_t line,
-	      const struct column *columns, size_t n)
+	      const struct tui_column *columns, size_t n)
 {
 	size_t at = 3;
 
 	for (size_t i = 0; i < n; i++) {
-		const struct qf_field *field = qf_field_find(columns[i].field, NULL);
-		bool sorted = strcmp(tui_sorts[model->sort], columns[i].field) == 0 ||
-			      (strcmp(tui_sorts[model->sort], "domain") == 0 &&
-			       strcmp(columns[i].field, "rcpt") == 0);
+		const struct qf_field *field = columns[i].field;
+		bool sorted = model->sort == field || (strcmp(model->sort->name, "domain") == 0 &&
+						       strcmp(field->name, "rcpt") == 0);
 		size_t w = strlen(field->title), pad = 0;
 
 		if (columns[i].right && w < columns[i].width)
@@ -100,7 +58,7 @@ color_of(char mark)
 
 static void
 draw_row(struct tui_model *model, struct tui_grid *grid, size_t line, const struct tui_row *row,
-	 const struct column *columns, size_t n)
+	 const struct tui_column *columns, size_t n)
 {
 	struct qf_row r;
 	struct qf_slice text;
@@ -115,7 +73,7 @@ draw_row(struct tui_model *model, struct tui_grid *grid, size_t line, const stru
 	for (size_t i = 0; i < n; i++) {
 		size_t pad = 0;
 
-		text = tui_field_text(model, qf_field_find(columns[i].field, NULL), &r);
+		text = tui_field_text(model, columns[i].field, &r);
 		if (columns[i].right && text.n < columns[i].width)
 			pad = columns[i].width - text.n;
 		tui_grid_put_raw(grid, line, at + pad, columns[i].width - pad, text,
@@ -127,7 +85,7 @@ draw_row(struct tui_model *model, struct tui_grid *grid, size_t line, const stru
 /* In the last column: who works on it. */
 static void
 draw_holder(struct tui_model *model, struct tui_grid *grid, size_t line, size_t at,
-	    const struct column *columns, size_t n)
+	    const struct tui_column *columns, size_t n)
 {
 	const struct tui_order *order = tui_current_list(model)->order;
 	const char *holder = at < order->nholders ? order->holders[at] : NULL;
@@ -155,10 +113,14 @@ tui_draw_messages(struct tui_model *model, struct tui_grid *grid, size_t first, 
 {
 	const struct tui_list *list = tui_current_list(model);
 	const struct tui_order *order = list->order;
-	struct column columns[8];
-	size_t n = columns_for(model, grid->columns, columns);
+	struct tui_column columns[TUI_COLUMNS_MOST + 1];
+	bool more;
+	size_t n = tui_columns_for(model, grid->columns, columns, &more);
 
 	draw_headings(model, grid, first - 1, columns, n);
+	/* Not all that were chosen have room. */
+	if (more)
+		tui_grid_puts(grid, first - 1, grid->columns - 1, 1, ">", TUI_BOLD | TUI_YELLOW);
 	for (size_t i = 0; order && i < lines && list->top + i < order->n; i++) {
 		size_t at = list->top + i;
 
