@@ -6,6 +6,9 @@
  *
  *	--delay=TIME       each operation takes so much longer: 1ms, 500us, 2s (1ms)
  *	--cache=SECONDS    how long the kernel may believe names and attributes (0: never)
+ *	--absent=told      that there is no such name is told at once. FUSE's kernel asks for each
+ *name once more before it makes it, or renames something to it; NFS's client does not. With a
+ *cache, this makes as many operations of each call as NFS does
  *	--locks=both       locks are kept by the server, and flock and fcntl locks exclude each
  *other, as on NFS; local (the default): they are the kernel's own, and cost nothing
  *	--fail=OP:N:ERRNO[:PATTERN]   the N-th operation of that kind fails; N+: it and all after
@@ -120,6 +123,7 @@ static struct {
 	uint64_t delay_ns;
 	double cache;
 	bool both_locks;
+	bool absent_told;
 	struct fault faults[32];
 	size_t nfaults;
 	const char *stats;
@@ -305,6 +309,7 @@ handle_free(struct handle *handle)
 struct answer {
 	struct answer *next;
 	uint64_t due;
+	bool at_once;
 	uint64_t node;	       /* to be forgotten, and */
 	struct handle *handle; /* to be closed, when the kernel does not take the answer */
 	struct fuse_out_header header;
@@ -349,7 +354,7 @@ answer_new(uint64_t unique, size_t n)
 static void
 send_late(struct answer *a)
 {
-	if (opt.delay_ns == 0) {
+	if (opt.delay_ns == 0 || a->at_once) {
 		send_now(a);
 		return;
 	}
@@ -478,6 +483,7 @@ do_lookup(struct call *c)
 	/* No node and a time: "is not there" may be remembered too. */
 	if (error == ENOENT && opt.cache > 0) {
 		set_valid(&out->entry_valid, &out->entry_valid_nsec);
+		c->a->at_once = opt.absent_told;
 		return 0;
 	}
 	c->a->node = out->nodeid;
@@ -1391,7 +1397,7 @@ int
 main(int argc, char **argv)
 {
 	static char *nothing[] = {"true", NULL};
-	const char *usage = "usage: slowfs [--delay=TIME] [--cache=SECONDS] [--locks=local|both] "
+	const char *usage = "usage: slowfs [--delay=TIME] [--cache=SECONDS] [--absent=told] [--locks=local|both] "
 			    "[--fail=OP:N:ERRNO[:PATTERN]] [--stats=FILE] DIR -- COMMAND...";
 	int i;
 
@@ -1407,6 +1413,8 @@ main(int argc, char **argv)
 			opt.both_locks = true;
 		else if (strcmp(argv[i], "--locks=local") == 0)
 			opt.both_locks = false;
+		else if (strcmp(argv[i], "--absent=told") == 0)
+			opt.absent_told = true;
 		else if (n == 6 && !strncmp(argv[i], "--fail", n))
 			read_fault(value);
 		else if (n == 7 && !strncmp(argv[i], "--stats", n))

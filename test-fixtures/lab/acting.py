@@ -146,9 +146,8 @@ def before(command):
 def after(command):
     """(files in the queue, entries of the trash as a list of their files)."""
     if undone(command) == "rm":
-        # A transcript does not come back.
-        return (message(CONTROL, transcript=False),
-                [{name: what for name, what in before("rm").items() if name[:2] == "xf"}])
+        # A transcript does not come back, nor does it stay in the trash.
+        return message(CONTROL, transcript=False), []
     if undone(command):
         return before(undone(command)), []
     if COMMANDS[command][2]:
@@ -168,8 +167,9 @@ def start(command, queue):
 
 
 def with_content(trash):
-    """Files of those entries that have any."""
-    return [files for files in trash.values() if files]
+    """Files of those entries that have any; the rest of an undo, a transcript, does not count."""
+    return [files for entry, files in trash.items()
+            if files and not (entry.endswith(".part") and all(name[:2] == "xf" for name in files))]
 
 
 def state(command, queue):

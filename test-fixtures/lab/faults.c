@@ -7,6 +7,7 @@
  *	FAULTS_DO=NUMBER  the call fails with this errno
  *	FAULTS_PAUSE=N    before each such call, and before each lock, up to N microseconds pass: what two
  *	                  processes do to each other between two calls of one of them, they do then
+ *	FAULTS_HASTE=1    nanosleep() takes no time, and the monotonic clock says it had
  *	FAULTS_LOG=FILE   each call that was done is a line there, tabs between: what, path, second path,
  *	                  number (mode of a new file), bytes written in hex
  *
@@ -28,12 +29,16 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 static atomic_int calls;
-static int at, failure, log_fd = -1;
+static int at, failure;
+static const char *log_name;
 static unsigned longest_pause;
 static int end_by = SIGKILL;
+static int hasty;
+static _Atomic int64_t slept; /* ns that were not waited */
 
 __attribute__((constructor)) static void
 take_environment(void)
@@ -41,15 +46,14 @@ take_environment(void)
 	const char *number = getenv("FAULTS_AT"), *what = getenv("FAULTS_DO"),
 		   *log = getenv("FAULTS_LOG"), *pause = getenv("FAULTS_PAUSE");
 
+	hasty = getenv("FAULTS_HASTE") != NULL;
 	at = number ? atoi(number) : 0;
 	longest_pause = pause ? (unsigned)atoi(pause) : 0;
 	if (what && strcmp(what, "stop") == 0)
 		end_by = SIGSTOP;
 	else if (what && strcmp(what, "kill") != 0)
 		failure = atoi(what);
-	if (log)
-		log_fd = (int)syscall(SYS_openat, AT_FDCWD, log,
-				      O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	log_name = log ? strdup(log) : NULL;
 }
 
 static void
@@ -120,13 +124,19 @@ record(const char *what, const char *path, const char *second, unsigned number, 
 	int kept = errno;
 	char *line = malloc(room), *to = line;
 
-	if (log_fd >= 0 && line) {
+	if (log_name && line) {
+		/* Opened each time: a daemon closes what it has not opened itself. */
+		long fd = syscall(SYS_openat, AT_FDCWD, log_name,
+				  O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+
 		to += snprintf(line, room, "%s\t%s\t%s\t%u\t", what, path, second, number);
 		for (size_t i = 0; i < n; i++)
 			to += sprintf(to, "%02x", ((const unsigned char *)bytes)[i]);
 		*to++ = '\n';
-		if (syscall(SYS_write, log_fd, line, (size_t)(to - line)) < 0)
-			log_fd = -1;
+		if (fd >= 0) {
+			syscall(SYS_write, fd, line, (size_t)(to - line));
+			syscall(SYS_close, fd);
+		}
 	}
 	free(line);
 	errno = kept;
@@ -407,7 +417,7 @@ copy_file_range(int from, off_t *from_at, int to, off_t *to_at, size_t n, unsign
 	if (is_hit())
 		return -1;
 	copied = syscall(SYS_copy_file_range, from, from_at, to, to_at, n, flags);
-	if (copied <= 0 || log_fd < 0)
+	if (copied <= 0 || !log_name)
 		return copied;
 	bytes = malloc((size_t)copied);
 	if (bytes && pread(to, bytes, (size_t)copied, at) == copied) {
@@ -422,4 +432,29 @@ int
 futimens(int fd, const struct timespec times[2])
 {
 	return is_hit() ? -1 : (int)syscall(SYS_utimensat, fd, NULL, times, 0);
+}
+
+/* ------------------------------------------------------------------ FAULTS_HASTE: pauses take no time */
+
+int
+clock_gettime(clockid_t clock, struct timespec *now)
+{
+	int result = (int)syscall(SYS_clock_gettime, clock, now);
+
+	if (result == 0 && hasty && clock == CLOCK_MONOTONIC) {
+		int64_t ns = now->tv_nsec + atomic_load(&slept);
+
+		now->tv_sec += ns / 1000000000;
+		now->tv_nsec = ns % 1000000000;
+	}
+	return result;
+}
+
+int
+nanosleep(const struct timespec *length, struct timespec *rest)
+{
+	if (!hasty)
+		return (int)syscall(SYS_nanosleep, length, rest);
+	atomic_fetch_add(&slept, length->tv_sec * 1000000000 + length->tv_nsec);
+	return 0;
 }

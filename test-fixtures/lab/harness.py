@@ -17,7 +17,8 @@ QF = os.environ.get("QF", os.path.join(os.path.dirname(FIXTURES), "build/qf"))
 
 def qf(*args, env=None, **options):
     """Run qf; subprocess.CompletedProcess with bytes. TZ is UTC where env does not say."""
-    return subprocess.run([QF, *args], stdin=subprocess.DEVNULL, capture_output=True, timeout=120,
+    return subprocess.run([QF, *args], capture_output=True, timeout=120,
+                          **({} if "input" in options else {"stdin": subprocess.DEVNULL}),
                           env={**os.environ, "TZ": "UTC", **(env or {})}, **options)
 
 

@@ -44,7 +44,7 @@ KEYS = ([bytes([c]) for c in range(0x20, 0x7f)] +
         [b" ", b"y", b"y", b"*", b"1", b"3", b"6", b"\r", b"j"] * 2 +
         # Out of a prompt, to a view, an action and its answers.
         [b"\x071Hx\ry", b"\x073Ry", b"\x071Dy", b"\x071Ay", b"\x071uy", b"\x071*Hall\ry",
-         b"\x076uy"] * 3)
+         b"\x071E\x15rcpt:dst\r<new@n.example>\r", b"\x071E\x15rcpt:bob\r\r", b"\x076uy"] * 3)
 
 
 def unwanted(key):
@@ -52,8 +52,24 @@ def unwanted(key):
     return key in (b"q", b"\x1a")
 
 
-def audit(queue, wanted, journal_sure=True):
-    """What is wrong with the queue, in words."""
+def moved_away(queue, cwd):
+    """{id: how often} of messages that were moved to a queue below cwd, or are claimed by an export."""
+    found = {}
+    for top in (os.path.join(queue, ".qf/claims"), cwd):
+        for directory, folders, names in os.walk(top or "/nowhere"):
+            # A bundle holds copies; so does a trash.
+            if "manifest.jsonl" in names or os.path.basename(directory) == "trash":
+                folders[:] = []
+                continue
+            for name in names:
+                if name[:2] in ("qf", "hf"):
+                    found[name[2:]] = found.get(name[2:], 0) + 1
+    return found
+
+
+def audit(queue, wanted, cwd=None):
+    """What is wrong with the queue, in words. cwd: where qf tui was started."""
+    away = moved_away(queue, cwd)
     wrong = []
     names = os.listdir(queue)
     trash = os.path.join(queue, ".qf/trash")
@@ -61,7 +77,7 @@ def audit(queue, wanted, journal_sure=True):
     for entry in os.listdir(trash) if os.path.isdir(trash) else []:
         for name in os.listdir(os.path.join(trash, entry)):
             in_trash.setdefault(name[2:], []).append(os.path.join(trash, entry, name))
-    state = {}
+    state, edited = {}, set()
     done = harness.qf("journal", "-C", "none", "-Q", queue, "--format=json",
                       env={"QF_CONF": "/dev/null", "QF_STATE": ""})
     undone = {}
@@ -73,14 +89,19 @@ def audit(queue, wanted, journal_sure=True):
         command = e["command"]
         if command in ("hold", "release", "rm"):
             state[e["id"]] = {"hold": "hf", "release": "qf", "rm": "trash"}[command]
-        elif command == "undo":
+        elif command in ("undo", "edit"):
             state.pop(e["id"], None)  # told by what is there
+        if command == "edit" and e["undo"] != "done":
+            edited.add(e["id"])
     for id, (control, body) in wanted.items():
         there = [n for n in names if n[2:] == id and n[:2] in ("qf", "hf", "Qf")]
         gone = in_trash.get(id, [])
         gone = [p for p in gone if os.path.basename(p)[:2] in ("qf", "hf")]
-        if len(there) + len(gone) != 1:
-            wrong.append("%s: %d in the queue, %d in the trash" % (id, len(there), len(gone)))
+        if len(there) + len(gone) + away.get(id, 0) != 1:
+            wrong.append("%s: %d in the queue, %d in the trash, %d elsewhere" % (
+                id, len(there), len(gone), away.get(id, 0)))
+            continue
+        if id in away:
             continue
         path = os.path.join(queue, there[0]) if there else gone[0]
         data = os.path.join(os.path.dirname(path), "df" + id)
@@ -88,6 +109,9 @@ def audit(queue, wanted, journal_sure=True):
             text = f.read()
         plain = re.sub(rb"(?m)^q.*\n", b"", text)
         plain = re.sub(rb"(?m)^K.*$", b"K", plain)
+        if id in edited:
+            plain = re.sub(rb"(?m)^RPFD:<new@n\.example>$", b"R", plain)
+            control = re.sub(rb"(?m)^R.*$", b"R", control) if b"\nR\n" in plain else control
         if plain != re.sub(rb"(?m)^K.*$", b"K", control):
             wrong.append("%s: altered: %r" % (id, text))
         if not os.path.exists(data):
@@ -109,6 +133,9 @@ def storm(top, keys, seed, messages=12, columns=100, lines=30, env=None, piece=6
     dice = random.Random(seed)
     queue = os.path.join(top, "q%d" % seed)
     wanted = make(queue, messages)
+    # Where what is typed as a path ends up; "other" is a queue that messages may be moved to.
+    cwd = os.path.join(top, "cwd%d" % seed)
+    os.makedirs(os.path.join(cwd, "other"), 0o700)
     wrong = []
     errors = os.path.join(top, "san.%d" % seed)
     env = {"ASAN_OPTIONS": "log_path=%s:detect_leaks=1" % errors,
@@ -117,7 +144,7 @@ def storm(top, keys, seed, messages=12, columns=100, lines=30, env=None, piece=6
     runs = 0
     while sent < keys:
         with screen.Pty(["-Q", queue, "--refresh=1s"], columns, lines, env=env, piece=piece,
-                        pause=pause) as p:
+                        pause=pause, cwd=cwd) as p:
             p.wait("messages", timeout=60)
             runs += 1
             part = min(keys - sent, 4000)
@@ -127,6 +154,8 @@ def storm(top, keys, seed, messages=12, columns=100, lines=30, env=None, piece=6
                     key = b"k"
                 p.send(key)
                 sent += 1
+                if dice.random() < 0.001:
+                    p.send(dice.choice((b"\x071Mother\ry", b"\x071Ox.mbox\ry", b"\x071Ox.tar\ry")))
                 if dice.random() < 0.003:
                     columns, lines = dice.randrange(1, 160), dice.randrange(1, 60)
                     p.resize(columns, lines)
@@ -167,8 +196,9 @@ def storm(top, keys, seed, messages=12, columns=100, lines=30, env=None, piece=6
                 wrong.append("strange sequences: %r" % p.screen_.strange[:5])
     wait_for_jobs(queue)
     made = harness.qf("journal", "-C", "none", "-Q", queue, "--format=json").stdout.count(b'"done"')
-    wrong += audit(queue, wanted) + sanitizer(errors)
+    wrong += audit(queue, wanted, cwd) + sanitizer(errors)
     shutil.rmtree(queue)
+    shutil.rmtree(cwd)
     return wrong, made
 
 

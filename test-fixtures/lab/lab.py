@@ -520,6 +520,7 @@ class Daemon:
                                          stderr=self._log, start_new_session=True,
                                          env=lab.environment())
         self.pid = self._process.pid
+        self.session = self.pid
 
     def wait_ready(self):
         """Wait until it answers on its port."""
@@ -539,7 +540,7 @@ class Daemon:
             with contextlib.suppress(OSError, ValueError):
                 with open("/proc/%s/stat" % name) as f:
                     after = f.read().rpartition(")")[2].split()
-                if int(after[3]) == self.pid and after[0] != "Z":   # field 6: session
+                if int(after[3]) == self.session and after[0] != "Z":   # field 6: session
                     found.append(int(name))
         return found
 

@@ -22,10 +22,11 @@ def make(path, split=False):
 
 
 class Sides:
-    """source and target below one folder."""
+    """source and target below one folder; with so many messages beside those of BODIES."""
 
-    def __init__(self, top, split=(False, False)):
+    def __init__(self, top, split=(False, False), more=0):
         self.top, self.split = top, split
+        self.bodies = dict(BODIES, **{"6AMBBB%06d" % i: b"%d\n" % i * (i * 100) for i in range(more)})
         self.source, self.target = os.path.join(top, "source"), os.path.join(top, "target")
 
     def make(self):
@@ -34,7 +35,7 @@ class Sides:
         make(self.source, self.split[0])
         make(self.target, self.split[1])
         queue = acting.Queue(self.source, self.split[0])
-        for id, body in BODIES.items():
+        for id, body in self.bodies.items():
             held = id == HELD
             queue.write(("hf" if held else "qf") + id,
                         acting.HELD if held else CONTROL, 0o600, (os.geteuid(), os.getegid()))
@@ -84,14 +85,14 @@ class Sides:
                 if len(controls) > 1:
                     found.append("%s: %s has %d control files" % (where, id, len(controls)))
                 for kind, control, body in controls:
-                    if id not in BODIES:
+                    if id not in self.bodies:
                         found.append("%s: %s has come up" % (where, id))
-                    elif (control, body) != (acting.HELD if id == HELD else CONTROL, BODIES[id]):
+                    elif (control, body) != (acting.HELD if id == HELD else CONTROL, self.bodies[id]):
                         found.append("%s: %s is not what it was: %d bytes, body %r" % (
                             where, id, len(control), body if body is None else body[:40]))
                     elif kind != ("hf" if id == HELD else "qf"):
                         found.append("%s: %s is %s" % (where, id, kind))
-        for id in BODIES:
+        for id in self.bodies:
             places = (["source"] * (id in source) + ["target"] * (id in target) +
                       ["delivered"] * list(eaten).count(id))
             if len(places) > 1:
@@ -107,7 +108,7 @@ class Sides:
 
     def incoming(self):
         path = os.path.join(self.target, ".qf/incoming")
-        return os.listdir(path) if os.path.isdir(path) else []
+        return list(acting.files_below(path)) if os.path.isdir(path) else []
 
 
 def finish(sides, eaten, failed, label):
@@ -125,7 +126,7 @@ def finish(sides, eaten, failed, label):
     if wrong or sides.claims() or sides.visible(sides.source) or sides.incoming():
         failed("%s: at the end: %s; %s" % (label, ", ".join(wrong), sides.shown()))
     there = len(sides.visible(sides.target))
-    if there + len(eaten) != len(BODIES):
+    if there + len(eaten) != len(sides.bodies):
         failed("%s: %d there, %d delivered" % (label, there, len(eaten)))
     left = [name for name in acting.files_below(sides.source)]
     if left:

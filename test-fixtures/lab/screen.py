@@ -124,9 +124,11 @@ class Screen:
 
 class Pty:
     """qf tui on a pty. piece, pause: what it sends is taken in pieces of so many bytes, each after a
-    pause of so many seconds."""
+    pause of so many seconds. cwd: where it is started. root: where its file system begins, program: a path there, else the qf
+    of the tests as it is then."""
 
-    def __init__(self, args, columns=80, lines=24, env=None, piece=65536, pause=0.0, config="none"):
+    def __init__(self, args, columns=80, lines=24, env=None, piece=65536, pause=0.0, config="none",
+                 root="", program=None, cwd=None):
         self.screen_ = Screen(columns, lines)
         self.piece, self.pause = piece, pause
         self.bytes = 0
@@ -149,7 +151,12 @@ class Pty:
                 for fd in (0, 1, 2):
                     os.dup2(slave, fd)
                 os.closerange(3, 64)
-                os.execve(harness.QF, ["qf", "tui", "-C", config, *args], environ)
+                if cwd:
+                    os.chdir(cwd)
+                if root:
+                    os.chroot(root)
+                    os.chdir("/")
+                os.execve(program or harness.QF, ["qf", "tui", "-C", config, *args], environ)
             finally:
                 os._exit(127)
         os.close(slave)

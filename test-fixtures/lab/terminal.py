@@ -69,17 +69,28 @@ class Terminal:
         return self.tmux("capture-pane", "-p", *(["-e", "-N"] if styles else []))
 
     def wait(self, text, timeout=15, gone=False):
-        """The screen, once it shows the text (or no more); what it shows in the end otherwise, as an
-        error."""
+        """The screen, once it shows the text (or no more) and has come to rest; what it shows in the
+        end otherwise, as an error."""
         end = time.monotonic() + timeout
         while True:
             shown = self.screen()
             if (text in shown) != gone:
-                return shown
+                return self._rested(shown, lambda screen: (text in screen) != gone)
             if time.monotonic() > end:
                 raise AssertionError("waited for %s%r:\n%s" % ("the end of " if gone else "", text,
                                                                 shown))
             time.sleep(0.05)
+
+    def _rested(self, shown, good, most=3):
+        """The screen after it has not changed for a moment, or the last good one."""
+        end = time.monotonic() + most
+        while time.monotonic() < end:
+            time.sleep(0.25)
+            now = self.screen()
+            if now == shown or not good(now):
+                break
+            shown = now
+        return shown
 
     def resize(self, columns, lines):
         self.tmux("resize-window", "-x", str(columns), "-y", str(lines))

@@ -47,12 +47,6 @@ def judge(command, queue, label, failures):
     now = acting.state(command, queue)
     if at_once and now != at_once:
         failed("%s, but after the next change %s" % (at_once, now))
-    if not now and acting.held_in_effect(command, queue):
-        # The same again completes it.
-        done = acting.act(*acting.words(command, queue), queue=queue)
-        now = acting.state(command, queue)
-        if done.returncode or now != "new":
-            failed("%s again does not complete it: %s" % (command, done.stderr))
     if not now:
         failed("after the next change neither old nor new")
     stage = os.path.join(queue.path, ".qf/stage")
@@ -61,9 +55,21 @@ def judge(command, queue, label, failures):
     return at_once or ("between" if between else now and now + " after recovery")
 
 
+def take_back(command, queue, label, failures):
+    """What was interrupted, taken back by name: then, or still, it is as it was."""
+    listed = acting.act("journal", "--format=json", queue=queue)
+    entries = [json.loads(line) for line in listed.stdout.splitlines()]
+    entries = [e["entry"] for e in entries if e["command"] == command and not e["result"]]
+    for entry in entries:
+        acting.act("undo", entry, queue=queue)
+    if entries and acting.state(command, queue) != "old":
+        failures.append("%s: not taken back\n%s" % (label, acting.shown(queue)))
+    return len(entries)
+
+
 def killed(faults, command, layout, split, directory):
     queue = acting.Queue(os.path.join(directory, "queue"), split)
-    failures, seen, n = [], [], 0
+    failures, seen, n, taken = [], [], 0, 0
     while n < 100:
         n += 1
         acting.start(command, queue)
@@ -71,10 +77,14 @@ def killed(faults, command, layout, split, directory):
         if done.returncode != -9:
             break
         seen.append(judge(command, queue, "killed at call %d" % n, failures))
+        if command in ("hold", "release"):
+            taken += take_back(command, queue, "killed at call %d" % n, failures)
     name = "%s, %s" % (command, layout)
     tap.ok(not failures, name + ": killed at every step", "\n".join(failures[:3]))
     tap.ok(n > 8 and done.returncode == 0 and acting.state(command, queue) == "new",
            name + ": %d points, then it is done" % (n - 1), done.stderr, acting.shown(queue))
+    if command in ("hold", "release"):
+        tap.ok(taken > 5, name + ": what was interrupted can be taken back", taken)
     # Else the points would all lie before or behind what matters.
     tap.ok("old" in seen and "new" in seen and (command.endswith(("due", "edit")) or len(set(seen)) > 2),
            name + ": before, within and behind its steps", seen)

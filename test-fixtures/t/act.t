@@ -60,11 +60,14 @@ def selection(directory):
     untouched(queue, ["nosuch"], 1, "nosuch: no such message", "an unknown id: 1")
     untouched(queue, ["bob"], 1, "bob: no such message", "a bare word is an id, never a search")
     untouched(queue, ["subject:caf", "bob"], 64, "bob: an id", "also beside a filter")
+    for words in ("rcpt:eve bob", "(bob)", "not bob", "subject:caf or bob"):
+        untouched(queue, [words, "--yes"], 64, "bob: a bare word in a selection is an id, and no search",
+                  "also within one operand: " + words)
     untouched(queue, [ID[:-1]], 1, "no such message", "the beginning of an id is no id")
     untouched(queue, [], 64, "which messages", "no selection")
     untouched(queue, [""], 64, "only by ALL", "an empty operand")
     untouched(queue, [" "], 64, "only by ALL", "an empty filter")
-    untouched(queue, ["subject:caf"], 64, "2 selected by a filter: needs --yes",
+    untouched(queue, ["subject:caf"], 64, "2 messages selected by a filter: needs --yes",
               "a filter off a terminal needs --yes")
     untouched(queue, ["ALL"], 64, "needs --yes", "so does ALL")
     untouched(queue, ["ALL", ID], 64, "ALL", "ALL stands alone")
@@ -121,12 +124,12 @@ def selection(directory):
            queue.of_message() == acting.message(CONTROL), "the path says which", done)
 
 
-def asked(queue, answer):
+def asked(queue, answer, *args):
     """rm ALL on a terminal; status and what was asked."""
     pid, fd = pty.fork()
     if pid == 0:
         os.environ["QF_CONF"] = "/dev/null"
-        os.execv(harness.QF, [harness.QF, "rm", "-C", "none", "-Q", queue.path, "ALL"])
+        os.execv(harness.QF, [harness.QF, "rm", "-C", "none", "-Q", queue.path, "ALL", *args])
     heard = b""
     while b"[y/N]" not in heard:
         heard += os.read(fd, 4096)
@@ -152,6 +155,15 @@ def on_terminals(directory):
            "on a terminal a filter asks; no answer is no", status, heard)
     status, heard = asked(queue, b"y\n")
     tap.ok(status == 0 and not queue.files() and len(queue.trash()) == 2, "y is yes", status, heard)
+    queue.make()
+    for n in range(80):
+        queue.write("qf%s%03d" % (ID[:-3], n + 100), CONTROL)
+        queue.write("df%s%03d" % (ID[:-3], n + 100), acting.BODY)
+    status, heard = asked(queue, b"y\n", "--max-ops=400")
+    bars = re.findall(rb"\rqf: rm: \[#*\.*\] (\d+) of 82", heard)
+    tap.ok(status == 0 and len(bars) > 1 and [int(n) for n in bars] == sorted(int(n) for n in bars) and
+           heard.count(b" done\r\n") == 83 and heard.rindex(b"\x1b[K") > heard.rindex(b"] "),
+           "many, and slow: a bar tells how far it is, and is gone at the end", status, heard[-600:])
 
 
 # ---------------------------------------------------------------- what is left out

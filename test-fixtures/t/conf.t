@@ -5,6 +5,7 @@ exec "${PYTHON:-python3}" "$0"
 """Which queue is looked at, and where options come from: -Q, $QF_QUEUE, sendmail.cf, $QF_CONF."""
 import json
 import os
+import shutil
 import re
 import sys
 import time
@@ -56,6 +57,23 @@ def test_queues(tmp, a, b, c):
     groups = write(tmp + "/groups.cf", "O QueueDirectory=%s/q/ab*\nQslow, P=%s, I=15m\n" %
                    (tmp, c))
     tap.ok(sorted(ids("-C", groups)) == ["a", "b", "c"], "queue groups of the configuration")
+    done = run("ls", *none, "-v", "-Q", a)
+    tap.ok(b"onfined: " in done.err and b"no-sandbox" not in done.err,
+           "-v tells how far the process is confined", done)
+    done = run("ls", *none, "-v", "-Q", a, "--no-sandbox", "--format=ids")
+    tap.ok(b"not confined: --no-sandbox" in done.err and done.lines() == ["a"], "--no-sandbox", done)
+    own, to, db = (tmp + "/own" + name for name in ("", "-to", ".db"))
+    shutil.copytree(a, own)
+    os.mkdir(to, 0o700)
+    for argv in (("shape",), ("show", "a"), ("orphans",), ("journal",), ("rm", "-n", "a"), ("metrics",),
+                 ("salvage", "plan", "--from=" + own), ("salvage", "run", "--from=" + own, "--to=" + to),
+                 ("salvage", "verify", "--from=" + own, "--to=" + to),
+                 ("salvage", "export", "--from=" + to, "--to=" + own + ".tar"),
+                 ("salvage", "import", own + ".tar", "--to=" + own),
+                 ("audit", "index", "--db=" + db), ("audit", "search", "--db=" + db)):
+        done = run(*argv, *none, "-v", env={"QF_QUEUE": own})
+        tap.ok(b" confined: " in done.err or b"built with sanitizers" in done.err or
+               b"the kernel has no" in done.err, "confined: qf " + " ".join(argv[:2]), done)
     done = run("ls", *none, "-v")
     tap.ok(b"/var/spool/mqueue" in done.err, "nothing said at all: /var/spool/mqueue", done)
     done = run("show", "-C", cf, "c")

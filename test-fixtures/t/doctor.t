@@ -90,9 +90,58 @@ def main():
            all(got[c]["result"] == "ok" for c in
                ("queue-owner", "queue-mode", "file-owner", "file-mode")),
            "--fix=perms sets the four right, and tells each", run.stdout, run.stderr, got)
-    tap.ok(sorted(os.listdir(queue)) == before and
+    tap.ok(sorted(os.listdir(queue)) == sorted(before + [".qf"]) and
            os.stat(os.path.join(queue, controls[0])).st_mode & 0o777 == 0o600,
            "and nothing else")
+    journal = harness.qf("journal", "-Q", queue, *none, "--format=json")
+    entries = [json.loads(line) for line in journal.stdout.splitlines()]
+    with open(os.path.join(queue, ".qf/journal", os.listdir(queue + "/.qf/journal")[0])) as file:
+        lines = [json.loads(line) for line in file]
+    was = {line["file"]: line["was_perms"] for line in lines if line["step"] == "begin"}
+    tap.ok(len(entries) == 4 and all((e["command"], e["result"], e["undo"]) ==
+                                     ("doctor", "done", "impossible") for e in entries) and
+           sorted(str(e["id"]) for e in entries) ==
+           sorted([controls[0][2:], datas[1][2:], controls[2][2:], "None"]) and
+           was == {"": "0:0 0770", controls[0]: "0:0 0660", datas[1]: "0:0 0666",
+                   controls[2]: "1234:0 0600"}, "the journal says how each was", entries, lines)
+
+    # A queue that is to be another user's: our own folder goes with it.
+    os.chown(queue, 1234, 0)
+    for name in (".qf", ".qf/journal", ".qf/stage", ".qf/trash"):
+        os.chown(os.path.join(queue, name), 1234, 0)
+    os.chmod(os.path.join(queue, ".qf"), 0o770)
+    run = doctor(queue, *none, "--fix=perms", "--yes")
+    got, _ = answers(queue, *none)
+    tap.ok(run.returncode == 65 and b"once you know who did that" in run.stderr and
+           os.stat(queue).st_uid == 1234 and got["queue-mode"]["result"] == "fail",
+           "a .qf/ that others could write is for a person to look at", run.stderr, got["queue-mode"])
+    os.chmod(os.path.join(queue, ".qf"), 0o700)
+    run = doctor(queue, *none, "--fix=perms", "--yes", "--note=by hand")
+    held = harness.qf("hold", "--reason=x", "-Q", queue, *none, controls[0][2:])
+    harness.qf("release", "-Q", queue, *none, controls[0][2:])
+    owners = {os.stat(os.path.join(queue, n)).st_uid for n in ("", ".qf", ".qf/journal", ".qf/stage")}
+    tap.ok(run.returncode == 0 and held.returncode == 0 and owners == {0} and
+           b"/.qf/journal: 1234:0 0700 -> 0:0 0700" in run.stdout,
+           ".qf/ goes with its queue, and is of use afterwards", run.stdout, run.stderr, held.stderr)
+    run = doctor(queue, *none, "--fix=perms", "--yes", "--no-journal")
+    tap.ok(run.returncode == 0 and b"0 set right" in run.stderr, "once more: nothing to set right",
+           run.stderr)
+
+    # Many files: each is seen once, whatever the number of questions in flight, in the same order.
+    many = os.path.join(tmp, "many")
+    os.mkdir(many, 0o700)
+    for i in range(6500):
+        fd = os.open(os.path.join(many, "dfAAA%06d" % i), os.O_CREAT | os.O_WRONLY, 0o600)
+        if i % 7 == 0:
+            os.fchmod(fd, 0o644)
+        os.close(fd)
+    told = [answers(many, *none, "--jobs=%d" % jobs)[0]["file-mode"] for jobs in (1, 32)]
+    tap.ok(told[0] == told[1] and len(set(told[0]["files"])) == len(told[0]["files"]) == 929,
+           "6,500 files: each is seen once", len(told[0]["files"]))
+    run = doctor(many, *none, "--fix=perms", "--yes")
+    left = answers(many, *none)[0]["file-mode"]
+    tap.ok(run.returncode == 0 and len(run.stdout.splitlines()) == 929 and left["result"] == "ok",
+           "and set right once", run.stderr, left)
 
     # Links: what may lie elsewhere keeps its owner, what is a link is not followed.
     outside = os.path.join(tmp, "outside")
@@ -131,6 +180,34 @@ def main():
     tap.ok({c: got[c]["result"] for c in wanted} == wanted, "a bad one",
            {c: got[c]["result"] for c in wanted})
     tap.ok(all(got[c]["why"] and got[c]["remedy"] for c in wanted), "with a reason and a remedy each")
+
+    # What runs beside, in an /etc of its own.
+    for files, check, wanted in (
+            ({}, "opendkim-trusted-hosts", "ok"),
+            ({"opendkim/TrustedHosts": "127.0.0.1\n0.0.0.0/0\n"}, "opendkim-trusted-hosts", "fail"),
+            ({"opendkim.conf": "InternalHosts refile:/etc/mine\n", "mine": "10.0.0.1\n"},
+             "opendkim-trusted-hosts", "ok"),
+            ({"opendkim.conf": "# x\nInternalHosts refile:/etc/mine\n", "mine": "::/0\n"},
+             "opendkim-trusted-hosts", "fail"),
+            ({"opendkim.conf": "ExternalIgnoreList 10.0.0.1, 0.0.0.0/0 # all\n"},
+             "opendkim-trusted-hosts", "fail"),
+            ({"opendkim.conf": "InternalHosts\tldap://x/y\n"}, "opendkim-trusted-hosts", "unknown"),
+            ({"opendkim.conf": "InternalHosts /etc/none\n"}, "opendkim-trusted-hosts", "unknown"),
+            ({"dovecot/dovecot.conf": "x = y\n"}, "dovecot-plaintext", "ok"),
+            ({"dovecot/dovecot.conf": "disable_plaintext_auth = yes\n",
+              "dovecot/conf.d/10-auth.conf": "disable_plaintext_auth = no\n"}, "dovecot-plaintext", "fail"),
+            ({"dovecot/dovecot.conf": "disable_plaintext_auth = yes\n",
+              "dovecot/local.conf": "auth_allow_cleartext = yes\n"}, "dovecot-plaintext", "fail")):
+        script = "mount -t tmpfs none /etc && "
+        for name, text in files.items():
+            script += "mkdir -p /etc/%s && printf '%%s' '%s' >/etc/%s && " % (os.path.dirname(name), text, name)
+        run = subprocess.run(["unshare", "-m", "sh", "-c", script + "exec \"$0\" \"$@\"", harness.QF, "doctor",
+                              "-Q", queue, *none, "--owner=root:0", "--format=json"], capture_output=True)
+        if run.returncode > 2:
+            tap.skip("%s: %s" % (check, sorted(files)), "no mount namespace here")
+            continue
+        told = {r["check"]: r for r in map(json.loads, run.stdout.splitlines())}[check]
+        tap.ok(told["result"] == wanted, "%s: %s: %s" % (check, sorted(files), wanted), told, run.stderr)
 
     got, _ = answers(queue, *none, "--probe")
     tap.ok(all(got[c]["result"] == "ok" for c in ("lock-exclusion", "rename-fsync", "clock-skew")),

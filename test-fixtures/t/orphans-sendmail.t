@@ -179,8 +179,106 @@ def no_control_file(lab, sink):
            "M13: with another SuperSafe it may be the only copy", found)
 
 
+def fix(lab, *options):
+    return [f for f in orphans(lab, "--yes", *options)[0] if f["schema"] == "qf.action/1"]
+
+
+def saved(lab, name):
+    """What of this name is in lost+found."""
+    return [os.path.join(d, name) for d, _, names in os.walk(os.path.join(lab.queue, ".qf/lost+found"))
+            if name in names]
+
+
+def without_body_guarded(lab, sink):
+    id = one_message(lab)
+    os.unlink(os.path.join(lab.queue, "df" + id))
+    done = fix(lab, "--fix=guard")
+    lab.run_queue()
+    tap.ok([d["result"] for d in done] == ["done"] and not sink.messages and names(lab) == ["Qf" + id],
+           "M5: guarded, it is not delivered", done, names(lab))
+    tap.ok(id.encode() in lab.mailq("-qL"), "M5: sendmail lists it as one it set aside itself")
+    done = fix(lab, "--fix=all")
+    tap.ok(not names(lab) and saved(lab, "Qf" + id) and saved(lab, "message.eml"), "M5: rescued", done)
+
+
+def emptied_guarded(lab, sink):
+    id = one_message(lab)
+    with open(os.path.join(lab.queue, "qf" + id), "r+") as f:
+        f.truncate()
+    done = fix(lab, "--fix=guard")
+    lab.clock = 640
+    lab.run_queue()
+    body = saved(lab, "df" + id)
+    with open(body[0] if body else os.devnull, "rb") as f:
+        content = f.read()
+    tap.ok(not names(lab) and content == b"the only copy\n",
+           "M6: guarded, the body outlives what sendmail does", done, names(lab), content)
+    tap.ok(not orphans(lab)[0], "M6: and there is nothing more to report", orphans(lab)[0])
+
+
+def cut_recovered(lab, sink):
+    id = one_message(lab)
+    control = os.path.join(lab.queue, "qf" + id)
+    with open(control, "rb") as f:
+        content = f.read()
+    with open(control, "wb") as f:
+        f.write(content[:content.rindex(b"\n.\n") - 10])
+    done = fix(lab, "--deep", "--fix=recover")
+    lab.run_queue()
+    tap.ok([d["result"] for d in done] == ["done"] and not sink.messages and
+           id.encode() in lab.mailq("-qQ"), "M7: recovered, it is held, as sendmail sees it", done)
+    harness.qf("release", "-C", lab.cf, id)
+    lab.run_queue()
+    tap.ok(not names(lab) and [m["recipients"] for m in sink.messages] == [["bob@dst.example"]],
+           "M7: released, it is delivered", names(lab), sink.messages)
+
+
+def stale_fixed(lab, sink):
+    id = one_message(lab, ("bob@dst.example", "eve@dst.example"))
+    control, staged = (os.path.join(lab.queue, kind + id) for kind in ("qf", "tf"))
+    with open(control, "rb") as f:
+        content = f.read()
+    with open(staged, "wb") as f:
+        f.write(content[:100])
+    done = fix(lab, "--fix=clean")
+    sink.answer("rcpt", "450 4.2.0 later", only="eve@")
+    begun = time.monotonic()
+    lab.run_queue()
+    tap.ok([d["result"] for d in done] == ["done"] and time.monotonic() - begun < 60 and
+           names(lab) == ["df" + id, "qf" + id], "M11: without it the runner writes its own", done,
+           names(lab))
+    sink.clear()
+    # A runner that had served eve would have written this.
+    with open(control, "rb") as f:
+        content = f.read()
+    with open(staged, "wb") as f:
+        f.write(content.replace(b"<eve@dst.example>", b"<joe@dst.example>"))
+    os.chmod(staged, 0o600)
+    done = fix(lab, "--fix=recover")
+    lab.run_queue()
+    copies = sorted(r for m in sink.messages for r in m["recipients"])
+    tap.ok([d["result"] for d in done] == ["done"] and not names(lab) and
+           copies == ["bob@dst.example", "joe@dst.example"],
+           "M11: a complete one becomes the control file: who is owed in it gets it, nobody else", done,
+           copies, names(lab))
+
+
+def no_control_file_fixed(lab, sink):
+    id = one_message(lab)
+    control = os.path.join(lab.queue, "qf" + id)
+    for kind in ("tf", "Tf", "xf"):
+        shutil.copy(control, os.path.join(lab.queue, kind + id))
+    os.unlink(control)
+    done = fix(lab, "--fix=all", "--release")
+    tap.ok(len(done) == 3 and names(lab) == ["df" + id, "qf" + id] and not orphans(lab, "--deep")[0],
+           "M13: --fix=all leaves nothing behind", done, names(lab))
+    lab.run_queue()
+    tap.ok(len(sink.messages) == 1 and not names(lab), "M13: and the message is delivered", names(lab))
+
+
 def main():
-    for part in (without_body, emptied, cut, stale, no_control_file):
+    for part in (without_body, emptied, cut, stale, no_control_file, without_body_guarded,
+                 emptied_guarded, cut_recovered, stale_fixed, no_control_file_fixed):
         try:
             with laboratory.Lab() as lab, laboratory.Sink() as sink:
                 lab.relay_to(sink)

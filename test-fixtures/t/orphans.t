@@ -16,58 +16,10 @@ sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.environ.get("QF_FIXTURES", os.path.dirname(HERE)), "lab"))
 import harness
+from strays import A, B, C, D, LAST, Queue, control
 from tap import Tap
 
 tap = Tap()
-A, B, C, D = ("6AM7ErYU00208%d" % n for n in range(4))
-LAST = time.time() - 7200
-
-
-def control(recipients="bob", extra="", created=1795331680):
-    return ("V8\nT%d\nK0\nN0\nP30119\n%s$r SMTP\nS<ann@src.example>\n%sH??Subject: x\n.\n" % (
-        created, extra, "".join("RPFD:<%s@dst.example>\n" % r for r in recipients.split())))
-
-
-class Queue:
-    """A directory to put files into, two hours old."""
-
-    def __init__(self):
-        self._place = tempfile.TemporaryDirectory(prefix="qf-orphans.")
-        self.top = self._place.name
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self._place.cleanup()
-
-    def path(self, name):
-        return os.path.join(self.top, name)
-
-    def put(self, name, text="the body\n", mode=0o600, age=7200):
-        path = self.path(name)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "w") as f:
-            f.write(text)
-        os.chmod(path, mode)
-        os.utime(path, (time.time() - age,) * 2)
-        return path
-
-    def pair(self, id, where="", body=None, **more):
-        self.put(where + "qf" + id, control(**more))
-        self.put((body if body is not None else where) + "df" + id)
-
-    def look(self, *options, queues=("",), config="none", env=None):
-        args = [a for q in queues or () for a in ("-Q", self.path(q) if q else self.top)]
-        self.done = harness.qf("orphans", "-C", config, "--format=json", *args, *options, env=env)
-        lines = [json.loads(line) for line in self.done.stdout.splitlines()]
-        self.found, self.total = lines[:-1], lines[-1] if lines else None
-        return self.found
-
-    def causes(self):
-        return sorted((f["cause"], f["verdict"]) for f in self.found)
-
-
 def layouts():
     with Queue() as q:
         for where in ("q1/qf/", "q1/df/", "q1/xf/", "q2/"):

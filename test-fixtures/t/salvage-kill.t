@@ -64,6 +64,32 @@ def killed(faults, split, directory):
            name + ": at the source, claimed, at both, at the target", seen)
 
 
+def killed_in_lanes(faults, directory):
+    """Several batches at once, as on a slow file system: where each of them is differs from run to run."""
+    sides = salvaging.Sides(os.path.join(directory, "lanes"), (False, False), 14)
+    failures, seen, folders, n, points = [], set(), set(), 0, 0
+    while n < 2000:
+        n += 1 if ALL else 11
+        sides.make()
+        done = sides.qf("run", env=faulty(faults, n), jobs=32)
+        if done.returncode != -9:
+            break
+        points += 1
+        folders.add(len(os.listdir(os.path.join(sides.source, ".qf/claims")))
+                    if os.path.isdir(os.path.join(sides.source, ".qf/claims")) else 0)
+        if n % 3 == 0:
+            sides.qf("resume", env=faulty(faults, 1 + n % 97), jobs=32)
+            points += 1
+        seen.add(tuple(bool(some) for some in judge(sides, "lanes killed at call %d" % n, failures,
+                                                    n % 2 == 0)))
+    tap.ok(not failures and done.returncode == 0 and points > 30,
+           "several batches at once, killed at %d points" % points, "\n".join(failures[:3]))
+    tap.ok(max(folders) >= 4 and any(claimed and there for _, claimed, there in seen) and
+           any(source and claimed for source, claimed, _ in seen),
+           "several batches at once: %d folders of claims, messages on both sides" % max(folders),
+           folders, seen)
+
+
 def killed_in_resume(faults, split, directory):
     """Killed in run at a call where claims are there, then in resume at each of its calls."""
     sides = salvaging.Sides(os.path.join(directory, "resumed"), split)
@@ -131,6 +157,7 @@ def main():
             killed(faults, split, directory)
             killed_in_resume(faults, split, directory)
             cut_off(faults, split, directory)
+        killed_in_lanes(faults, directory)
     tap.done()
 
 

@@ -94,6 +94,11 @@ def moved():
     tap.ok(p.outcomes() == wanted and done.returncode == 1, "plan", p.records, done.stderr)
     tap.ok(p.total["moved"] == 4 and p.total["expired"] == 1 and p.total["held"] == 2 and
            p.total["free_bytes"] > 0, "its total", p.total)
+    tap.ok(p.total["returns"] == {"senders": 1, "most": [{"sender": "ann@src.example", "messages": 1}]},
+           "to whom it would be returned", p.total)
+    tap.ok(b"they would be returned to ann@src.example (1)" in p.run("plan", form="table").stderr,
+           "and in words")
+    done = p.run("plan")
     tap.same(harness.differences(before, harness.snapshot(p.top)).encode(), b"", "it changes nothing")
     done = p.run("run")
     wanted = {id: ({"move": "moved", "skip": "skipped"}[what], why)
@@ -198,9 +203,11 @@ def layouts():
             for f in names:
                 with open(os.path.join(directory, f), "rb") as file:
                     (bodies if f[:2] == "df" else controls)[f[2:]] = file.read()
-                if "t2" in directory or target == ("qf", "df"):
-                    wanted = "df" if f[:2] == "df" else "qf" if target == ("qf", "df") else "t2"
-                    tap.ok(directory.endswith(wanted), "%s: %s lies in %s" % (name, f, wanted))
+                # Below the target: the name of a temporary folder may hold any letters.
+                place = os.path.relpath(directory, p.target)
+                places = (("t2/df",) if f[:2] == "df" else ("t2",)) + ("t1",) if "t1" in target \
+                    else (f[:2],) if target else (".",)
+                tap.ok(place in places, "%s: %s lies in %s" % (name, f, " or ".join(places)), place)
         tap.ok(done.returncode == 0 and len(controls) == len(bodies) == count and
                set(controls.values()) <= {CONTROL, CONTROL.replace(b"S<ann@", b"S<eve@")},
                name, done.stderr, controls.keys(), bodies.keys(), controls.values())
@@ -277,7 +284,7 @@ def refused():
             (("run", "--from=" + p.source, "--to=" + p.source), 64, b"source as well as the target"),
             (("run", "--from=" + p.source, "--to=" + p.source + "/."), 64, b"source as well"),
             (("run", "--from=" + p.source), 64, b"--to="),
-            (("sail", "--from=" + p.source), 64, b"plan, run, resume or verify"),
+            (("sail", "--from=" + p.source), 64, b"plan, run, resume, verify, export, import or resubmit"),
             ((), 64, b"plan, run"),
             (("resume", "--from=" + p.source, "--to=" + p.target, "x"), 64, b"filter"),
             (("run", "--from=" + p.source, "--to=" + p.target, "--rate=fast"), 64, b"a second"),
@@ -291,6 +298,63 @@ def refused():
         tap.ok(done.returncode == status and words in done.stderr and not done.stdout and same,
                "refused, nothing touched: %s" % " ".join(args).replace(TOP, ""), done.returncode,
                done.stderr, done.stdout)
+
+
+def logged():
+    """What the mail log shows delivered to all is not brought anywhere."""
+    p = Pair("logged")
+    for id in IDS[:4]:
+        p.message(id)
+    # CONTROL is for bob and eve.
+    lines = [(IDS[0], "to=<bob@dst.example>,<eve@dst.example>", "dsn=2.0.0, stat=Sent (ok)"),
+             (IDS[1], "to=<bob@dst.example>", "dsn=2.0.0, stat=Sent (ok)"),
+             (IDS[2], "to=<bob@dst.example>,<eve@dst.example>", "dsn=4.2.0, stat=Deferred: later"),
+             (IDS[3], "done", "delay=00:00:03, ntries=1")]
+    log = os.path.join(p.top, "maillog")
+    with open(log, "w") as f:
+        for id, what, stat in lines:
+            f.write("Nov 22 10:00:00 mail sendmail[1]: %s: %s, delay=00:00:01, mailer=esmtp, %s\n" % (
+                id, what, stat) if what != "done" else
+                "Nov 22 10:00:00 mail sendmail[1]: %s: done; delay=00:00:03, ntries=1\n" % id)
+    done = p.run("plan", "--log=" + log, "--expired=move")
+    found = p.outcomes()
+    tap.ok(found[IDS[0]] == ("skip", "delivered") and found[IDS[1]][0] == found[IDS[2]][0] == "move",
+           "--log: delivered to all is skipped; to some, or deferred, is not", done)
+    tap.ok(found[IDS[3]] == ("skip", "delivered"), "one that the log says is done, too", done)
+    done = p.run("run", "--log=" + log, "--expired=move")
+    there = p.files()
+    tap.ok("qf" + IDS[0] not in there and "qf" + IDS[1] in there and "qf" + IDS[2] in there, "run: the same",
+           done, sorted(there))
+    db = os.path.join(p.top, "audit.db")
+    p = Pair("audited")
+    for id in IDS[:5]:
+        p.message(id)
+    # Another message had that id: it was somebody else's.
+    with open(log, "a") as f:
+        for id, sender in ((IDS[4], "somebody@else.example"), (IDS[2], "ann@src.example")):
+            f.write("Nov 22 09:00:00 mail sendmail[1]: %s: from=<%s>, size=9, class=0, nrcpts=2\n" % (id, sender))
+            f.write("Nov 22 11:00:00 mail sendmail[1]: %s: to=<bob@dst.example>,<eve@dst.example>, "
+                    "delay=00:00:01, mailer=esmtp, dsn=2.0.0, stat=Sent (ok)\n" % id)
+    os.makedirs(os.path.dirname(db), exist_ok=True)
+    made = harness.qf("audit", "log", "--db=" + db, "--now=@%d" % NOW, log)
+    done = p.run("plan", "--audit=" + db, "--expired=move")
+    found = p.outcomes()
+    tap.ok(made.returncode <= 1 and found[IDS[0]] == found[IDS[2]] == ("skip", "delivered") and
+           found[IDS[1]][0] == "move", "--audit: delivered to all is skipped, to some is not", made, done)
+    tap.ok(found[IDS[4]][0] == "move", "what another message of the id came to is not this one's", done)
+    tap.ok(found[IDS[3]][0] == "move", "no line for a recipient proves nothing", done)
+    done = p.run("run", "--audit=" + db, "--expired=move")
+    there = p.files()
+    tap.ok("qf" + IDS[0] not in there and "qf" + IDS[1] in there and "qf" + IDS[4] in there, "run: the same",
+           done, sorted(there))
+    done = p.run("plan", "--audit=" + log)
+    tap.ok(done.returncode == 65 and b"database" in done.stderr, "no database: said", done)
+    done = p.run("plan", "--audit=/nowhere")
+    tap.ok(done.returncode == 66 and b"/nowhere" in done.stderr, "a database that is not there", done)
+    done = p.run("plan", "--log=/nowhere")
+    tap.ok(done.returncode == 66 and b"/nowhere" in done.stderr, "a log that is not there", done)
+    done = p.run("verify", "--log=" + log)
+    tap.ok(done.returncode == 64, "not with verify", done)
 
 
 def bodies():
@@ -334,6 +398,34 @@ def stopped():
     p.run("run")
     tap.ok(p.total["moved"] == len(here) and p.run("verify").returncode == 0 and
            p.total["there"] == 60, "another run moves the rest", p.total)
+
+
+def powers():
+    """root without what makes it root: which power is lacking, and where it matters; nothing is touched."""
+    if os.geteuid() != 0 or not shutil.which("setpriv"):
+        tap.skip("root without capabilities", "not root, or no setpriv")
+        return
+    cases = (("chown", "target", b"CAP_CHOWN"), ("dac_override,dac_read_search", "target", b"CAP_DAC_OVERRIDE"),
+             ("dac_override,dac_read_search", "source", b"CAP_DAC_OVERRIDE"), ("fowner", "target", None))
+    for lacks, strange, named in cases:
+        p = Pair("powers")
+        p.message(IDS[0])
+        for path, _, names in os.walk(getattr(p, strange)):
+            for name in [path] + [os.path.join(path, n) for n in names]:
+                os.chown(name, 12345, 12345)
+        before = harness.snapshot(p.top, times=False)
+        done = subprocess.run(
+            ["setpriv", "--bounding-set=" + ",".join("-" + cap for cap in lacks.split(",")), harness.QF,
+             "salvage", "run", "-C", "none", "--from=" + p.source, "--to=" + p.target, "--now=@%d" % NOW],
+            capture_output=True, env=dict(os.environ, QF_CONF="/dev/null"))
+        if named:
+            tap.ok(done.returncode == 77 and named in done.stderr and getattr(p, strange).encode() in done.stderr and
+                   not harness.differences(before, harness.snapshot(p.top, times=False)),
+                   "without %s, at the %s: said, and nothing is touched" % (lacks, strange), done,
+                   harness.differences(before, harness.snapshot(p.top, times=False)))
+        else:
+            tap.ok(done.returncode == 0 and os.stat(os.path.join(p.target, "qf" + IDS[0])).st_uid == 12345,
+                   "without %s it can be done" % lacks, done)
 
 
 def claims():
@@ -443,8 +535,30 @@ def corpus():
            "\n".join(failed[:6]))
 
 
+def named():
+    """Those that standard input names, by id or by path, and no other."""
+    p = Pair("named", source=("q1", "q2"))
+    one, two = os.path.join(p.source, "q1"), os.path.join(p.source, "q2")
+    for id in IDS[:3]:
+        p.message(id, at=one)
+    p.message(IDS[3], at=two)
+    words = [harness.QF, "salvage", "run", "-C", "none", "--from=" + p.source + "/q*", "--to=" + p.target, "-"]
+    done = subprocess.run(words, input="%s\n%s/qf%s\n" % (IDS[0], two, IDS[3]), capture_output=True, text=True,
+                          env={**os.environ, "QF_CONF": "/dev/null"})
+    tap.ok(done.returncode == 0 and {n for n in p.files() if n[:2] == "qf"} == {"qf" + IDS[0], "qf" + IDS[3]},
+           "of ids on standard input: those, and no other", done, p.files())
+    done = subprocess.run(words, input="%s\nnone\n" % IDS[1], capture_output=True, text=True,
+                          env={**os.environ, "QF_CONF": "/dev/null"})
+    tap.ok(done.returncode == 1 and "none" in done.stderr and "qf" + IDS[1] in p.files(),
+           "one that is not there is named", done)
+    done = subprocess.run(words, input="", capture_output=True, text=True,
+                          env={**os.environ, "QF_CONF": "/dev/null"})
+    tap.ok(done.returncode == 1 and "qf" + IDS[2] not in p.files(), "none named: none moved", done)
+
+
 with acting.fast_folder() as TOP:
     moved()
+    named()
     expired()
     collisions()
     layouts()
@@ -452,7 +566,9 @@ with acting.fast_folder() as TOP:
     plans()
     refused()
     bodies()
+    logged()
     stopped()
     claims()
+    powers()
     corpus()
 tap.done()

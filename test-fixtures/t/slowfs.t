@@ -220,6 +220,10 @@ $("$slowfs" --delay=3ms queue -- "$measure" --pipe "$QF" ls -C none -Q queue --f
 END
 holds "qf ls --format=json: the first row is there long before the last" "$first < $all / 2"
 
+"$slowfs" --stats=stats queue -- "$QF" doctor -C none -Q queue --format=json >out
+holds "qf doctor: owners and modes are asked for many at once, and once each" \
+	"$(count most-in-flight) >= 8 && $(count lookup) <= 840"
+
 name=$(cd queue && echo qf* | cut -d ' ' -f 7)
 "$slowfs" --delay=0 --fail="read:1+:EIO:$name" queue -- "$QF" ls -C none -Q queue --format=ids \
 	>out 2>err

@@ -5,6 +5,8 @@ exec "${PYTHON:-python3}" "$0"
 """qf tui on terminals that do harm: what it sends taken in pieces of 1,024 bytes with pauses, keys and
 UTF-8 taken apart, the terminal gone or the program killed in the middle of a job, no terminfo at
 all, random keys; and how much it sends."""
+# A person at a terminal, with time to draw in: beside others it is late.
+# run: alone
 import json
 import os
 import shutil
@@ -167,6 +169,11 @@ def killed(top, how):
                json.loads(lines[-1])["done"] == count, "%s: its file says so" % how, lines[-1])
 
 
+def children(pid):
+    out = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True).stdout
+    return [int(child) for child in out.split()]
+
+
 def job_killed(top):
     """The job itself is killed: what it did is done, what it did not do is not, and both are told."""
     queue = os.path.join(top, "job")
@@ -177,12 +184,17 @@ def job_killed(top):
         end = time.monotonic() + 30
         while held(queue) < 3 and time.monotonic() < end:
             p.pump(0.01)
-        out = subprocess.run(["pgrep", "-P", str(p.pid)], capture_output=True, text=True).stdout
-        for pid in out.split():
-            os.kill(int(pid), signal.SIGKILL)
+        # It was started by the helper that is forked before anything is read.
+        helper, = children(p.pid)
+        for pid in children(helper):
+            os.kill(pid, signal.SIGKILL)
         p.wait("ended early")
         p.send(b"J")
         p.wait("INTERRUPTED")
+        p.send(b"q")
+        os.kill(helper, signal.SIGKILL)
+        p.send(b":ls\r")
+        p.wait("the helper that starts it has ended")
         p.send(b"qq")
         p.end()
     wrong = keystorm.audit(queue, wanted)

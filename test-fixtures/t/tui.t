@@ -4,6 +4,8 @@ exec "${PYTHON:-python3}" "$0"
 '''
 """qf tui, driven in tmux: every view, every action on a queue of real sendmail with its daemon at
 work, sizes, terminals without a description, text that is hostile."""
+# A person at a terminal, with time to draw in: beside others it is late.
+# run: alone
 import os
 import signal
 import sys
@@ -143,6 +145,14 @@ def filters(top):
         tap.ok("<ann7@src.example>" in t.wait("Last answer"), "find goes to the place")
 
 
+def control_files(queue):
+    found = {}
+    for name in files(queue, "qf") + files(queue, "hf"):
+        with open(os.path.join(queue, name), "rb") as f:
+            found[name] = f.read()
+    return found
+
+
 def lab_with_messages(n):
     """A laboratory whose queue holds n messages that the sink defers."""
     lab, sink = laboratory.Lab(), laboratory.Sink()
@@ -161,7 +171,18 @@ def actions():
     lab, sink = lab_with_messages(6)
     try:
         daemon = lab.daemon()
-        with terminal.Terminal(lab.queue, 100, 30, config=lab.cf) as t:
+        # The laboratory's sendmail wants its library and its log.
+        wrapper, conf = os.path.join(lab.dir, "run-sendmail"), os.path.join(lab.dir, "qf.conf")
+        with open(wrapper, "w") as f:
+            f.write("#!/bin/sh\n")
+            for name, value in lab.environment().items():
+                if name.startswith("LAB_") or name == "LD_PRELOAD":
+                    f.write("export %s='%s'\n" % (name, value))
+            f.write("exec %s \"$@\"\n" % lab.sendmail)
+        os.chmod(wrapper, 0o755)
+        with open(conf, "w") as f:
+            f.write("[deliver]\nsendmail = %s\n[bounce]\nsendmail = %s\n" % (wrapper, wrapper))
+        with terminal.Terminal(lab.queue, 100, 30, config=lab.cf, env={"QF_CONF": conf}) as t:
             t.wait("6 messages")
             shown = t.wait("owned")
             tap.ok("\\x1b[2J" in shown and "owned" in shown,
@@ -200,6 +221,64 @@ def actions():
             t.keys("y")
             t.wait("undo of 1 change: done")
             tap.ok(files(lab.queue, "hf") == held, "u takes it back", os.listdir(lab.queue))
+            # edit: a recipient replaced, and back; then struck, which leaves nobody
+            t.keys("1", "g", "E")
+            t.wait("which recipients: rcpt:")
+            t.keys("C-u", "Enter")
+            shown = t.screen()
+            tap.ok("which recipients:" in shown, "edit: no filter at all is not everybody", shown)
+            t.type("rcpt:dst.example\n")
+            t.wait("replace by")
+            t.type("no address\n")
+            t.wait("not an address")
+            t.keys("C-u")
+            t.type("new@dst.example\n")
+            shown = t.wait("y yes")
+            tap.ok("1 message. Replace 1 recipient?" in shown and "replace 1 of 1: bob" in shown,
+                   "edit: the question says how many, and above it stands who", shown)
+            before = control_files(lab.queue)
+            t.keys("n")
+            t.wait("nothing was done")
+            tap.ok(before == control_files(lab.queue),
+                   "no: nothing is done")
+            t.keys("E")
+            t.type("dst.example\n")
+            t.wait("replace by")
+            t.type("new@dst.example\n")
+            t.wait("y yes")
+            t.keys("y")
+            t.wait("edit of 1 message: done")
+            after = control_files(lab.queue)
+            changed = [n for n in after if after[n] != before[n]]
+            tap.ok(len(changed) == 1 and b"new@dst.example" in lab.mailq("-qQ"),
+                   "edit: one recipient is another one, says sendmail too", after)
+            t.keys("u")
+            t.wait("Take back: edit of 1 message")
+            t.keys("y")
+            t.wait("undo of 1 change: done")
+            tap.ok(before == control_files(lab.queue),
+                   "u takes an edit back")
+            t.keys("*", "E")
+            t.type("nobody\n")
+            t.wait("replace by")
+            t.keys("Enter")
+            t.wait("no message has such a recipient")
+            t.keys("q", "U", "g", "E")
+            t.type("/./\n")
+            t.wait("replace by")
+            t.keys("Enter")
+            shown = t.wait("y yes")
+            tap.ok("Strike 1 recipient? 1 of them has nobody left and goes into the trash" in " ".join(shown.split()),
+                   "edit: it says who is left without any", shown)
+            t.keys("y")
+            t.wait("edit of 1 message: done")
+            tap.ok(len(control_files(lab.queue)) == len(before) - 1, "and that one is removed")
+            t.keys("u")
+            t.wait("Take back: edit of 1 message")
+            t.keys("y")
+            t.wait("undo of 1 change: done")
+            tap.ok(before == control_files(lab.queue),
+                   "and u brings it back")
             # due
             t.keys("1")
             t.type("/is:queued\n")
@@ -238,15 +317,55 @@ def actions():
             t.keys("q", "J")
             tap.ok("rm of 1 message: 1 of 1, ended" in t.wait("rm of 1 message"), "J lists the jobs")
             t.keys("q")
-            # everything is delivered by the daemon's runs, and the screen follows
+            # one goes to another queue, and comes back; one is exported
+            other, box = os.path.join(lab.dir, "other"), os.path.join(lab.dir, "x.mbox")
+            os.mkdir(other, 0o700)
+            before = control_files(lab.queue)
+            t.keys("g", "M")
+            t.wait("move to queue:")
+            t.type(other + "\n")
+            t.wait("y yes", timeout=60)
+            t.keys("y")
+            t.wait("move of 1 message: done", timeout=60)
+            tap.ok(len(files(other, "qf")) == 1 and len(files(lab.queue, "qf")) == 5, "move", os.listdir(other))
+            t.wait("5 messages")
+            t.keys("u")
+            t.wait("Bring back: move of 1 message")
+            t.keys("y")
+            t.wait("undo of 1 message: done", timeout=60)
+            tap.ok(before == control_files(lab.queue) and not files(other, "qf"), "and back", os.listdir(lab.queue))
+            t.wait("6 messages")
+            t.keys("g", "O")
+            t.wait("export to")
+            t.type(box + "\n")
+            t.wait("y yes", timeout=60)
+            t.keys("y")
+            t.wait("export of 1 message: done", timeout=60)
+            tap.ok(os.path.getsize(box) > 100 and before == control_files(lab.queue), "export: a copy", box)
+            # one is delivered now, one is returned
             sink.clear()
+            t.keys("g", "X")
+            t.wait("sendmail tries it now")
+            t.keys("y")
+            t.wait("deliver of 1 message: done")
+            tap.ok(len(files(lab.queue, "qf")) == 5 and len(sink.messages) == 1, "deliver: sendmail has done it",
+                   os.listdir(lab.queue))
+            t.wait("5 messages")
+            t.keys("g", "B")
+            shown = t.wait("sendmail returns it to the sender now")
+            tap.ok("There is no way back from it" in shown, "bounce: the question says so", shown)
+            t.keys("y")
+            t.wait("bounce of 1 message: done")
+            tap.ok(len(files(lab.queue, "qf")) == 4 and [m["sender"] for m in sink.messages].count("") == 1,
+                   "and sendmail has returned it", os.listdir(lab.queue))
+            # everything else is delivered by the daemon's runs, and the screen follows
             lab.run_queue()
             tap.ok("0 messages" in t.wait("the queue is empty", timeout=30), "the screen follows a queue run")
             t.keys("q")
             t.status()
         daemon.stop()
-        got = sorted(r for m in sink.messages for r in m["recipients"])
-        tap.ok(len(got) == 6 and len(set(got)) == 6, "each message was delivered once", got)
+        got = sorted(r for m in sink.messages if m["sender"] for r in m["recipients"])
+        tap.ok(len(got) == 5 and len(set(got)) == 5, "each other message was delivered once", got)
         with open(lab.log) as f:
             log = f.read()
         tap.ok("SYSERR" not in log, "sendmail had nothing to complain of", log)
@@ -330,28 +449,190 @@ def plain(top):
         tap.ok(t.status() == 143, "plain: SIGTERM ends it")
 
 
+@check("elsewhere")
+def elsewhere(top):
+    """Marked messages moved to another queue; one exported for people to read, one to be carried."""
+    queue, other = make_queue(top + "/elsewhere", 5), top + "/other"
+    os.mkdir(other, 0o700)
+    with terminal.Terminal(queue, 100, 30) as t:
+        t.wait("5 messages")
+        t.keys("g", "Space", "Space", "M")
+        t.wait("move to queue:")
+        t.type(other + "\n")
+        shown = t.wait("y yes", timeout=60)
+        tap.ok("Move 2 messages to the queue " + other in " ".join(shown.split()) and not os.listdir(other) and
+               len(files(queue, "qf")) == 5, "move: the plan, and how many", shown)
+        t.keys("y")
+        t.wait("move of 2 messages: done", timeout=60)
+        tap.ok(len(files(other, "qf")) == 2 == len(files(other, "df")) and len(files(queue, "qf")) == 3,
+               "move: two are there, and not here any more", os.listdir(other), os.listdir(queue))
+        t.wait("3 messages")
+        t.keys("u")
+        shown = t.wait("y yes", timeout=60)
+        tap.ok("Bring back: move of 2 messages (2 were done)?" in shown and "From " + other in shown,
+               "move: u asks to bring them back", shown)
+        t.keys("y")
+        t.wait("undo of 2 messages: done", timeout=60)
+        tap.ok(not files(other, "qf") and not files(other, "df") and len(files(queue, "qf")) == 5 ==
+               len(files(queue, "df")), "and they are back", os.listdir(other), os.listdir(queue))
+        t.wait("5 messages")
+        t.keys("g", "Space", "Space", "M")
+        t.wait("move to queue:")
+        t.type(other + "\n")
+        t.wait("y yes", timeout=60)
+        t.keys("y")
+        t.wait("move of 2 messages: done", timeout=60)
+        gone, stays = sorted(files(other, "qf"))
+        for name in (gone, "df" + gone[2:]):
+            os.unlink(os.path.join(other, name))       # delivered there
+        t.wait("3 messages")
+        t.keys("u")
+        t.wait("y yes", timeout=60)
+        t.keys("y")
+        t.wait("undo of 2 messages: 1 done", timeout=60)
+        tap.ok(not files(other, "qf") and stays in files(queue, "qf") and gone not in files(queue, "qf"),
+               "one that was delivered there stays so", os.listdir(other), os.listdir(queue))
+        t.wait("4 messages")
+        t.keys("g", "O")
+        t.wait("export to")
+        t.type(top + "/x.mbox\n")
+        shown = t.wait("y yes", timeout=60)
+        tap.ok("Export 1 message into" in shown and "this queue stays as it is" in " ".join(shown.split()),
+               "export to an .mbox", shown)
+        t.keys("y")
+        t.wait("export of 1 message: done", timeout=60)
+        with open(top + "/x.mbox", "rb") as f:
+            text = f.read()
+        tap.ok(text.startswith(b"From ") and text.count(b"this is the body of") == 1 and
+               len(files(queue, "qf")) == 4, "it is in the mailbox, and still in the queue", text)
+        t.keys("O")
+        t.wait("export to")
+        t.type(top + "/x.tar\n")
+        tap.ok("They stay claimed here" in t.wait("y yes", timeout=60), "export to a bundle: it says what that means")
+        t.keys("y")
+        t.wait("export of 1 message: done", timeout=60)
+        tap.ok(os.path.getsize(top + "/x.tar") > 1024 and len(files(queue, "qf")) == 3,
+               "it is in the bundle, and claimed", os.listdir(queue))
+        t.keys("u")
+        shown = t.wait("y yes", timeout=60)
+        tap.ok("Put back: export of 1 message (1 was done)?" in shown and
+               "x.tar stays; it must not be imported any more" in " ".join(shown.split()),
+               "export: u asks to put it back", shown)
+        t.keys("y")
+        t.wait("undo of 1 message: done", timeout=60)
+        tap.ok(len(files(queue, "qf")) == 4, "and it is back", os.listdir(queue))
+        # One after the other, the newest first; what was taken back is not taken back again.
+        for key, said in (("g", None), ("A", "due of 1 message"), ("M", "move of 1 message")):
+            t.keys(key)
+            if key == "M":
+                t.wait("move to queue:")
+                t.type(other + "\n")
+            if said:
+                t.wait("y yes", timeout=60)
+                t.keys("y")
+                t.wait(said + ": done", timeout=60)
+        t.wait("3 messages")
+    # The session was cut: the next one knows what the last one moved.
+    with terminal.Terminal(queue, 100, 30) as t:
+        t.wait("3 messages")
+        t.keys("u")
+        t.wait("once more")
+        t.wait("reading the journal")
+        for _ in range(100):
+            t.keys("u")
+            if "Bring back" in t.screen():
+                break
+        tap.ok("Bring back: move of 1 message (1 was done)?" in t.wait("y yes", timeout=60),
+               "u in the next session: the move of the last one")
+        t.keys("y")
+        t.wait("undo of 1 message: done", timeout=60)
+        tap.ok(len(files(queue, "qf")) == 4 and not files(other, "qf"), "and it is back", os.listdir(queue))
+        t.wait("4 messages")
+        t.keys("u")
+        shown = t.wait("y yes", timeout=60)
+        tap.ok("Take back: due of" in shown, "then what was done before that", shown)
+        t.keys("n")
+        t.keys("O")
+        t.type("-\n")
+        t.wait("nothing was done")
+        t.keys("M")
+        t.type("/no/such/queue\n")
+        t.wait("it was not run", timeout=60)
+        t.keys("q", "q")
+        t.status()
+
+
+@check("orphans")
+def orphans(top):
+    """A lone body: shown, planned, rescued, and gone from the view."""
+    queue = make_queue(top + "/orphans", 3)
+    lone = os.path.join(queue, "df6AQZZZ100009")
+    with open(lone, "w") as f:
+        f.write("a lone body\n")
+    os.chmod(lone, 0o600)
+    old = os.stat(lone).st_mtime - 2 * 86400
+    os.utime(lone, (old, old))
+    other = os.path.join(queue, "df6AQZZZ100010")
+    with open(other, "w") as f:
+        f.write("another one\n")
+    os.chmod(other, 0o600)
+    os.utime(other, (old - 60, old - 60))
+    # Its change time is now: the grace is the view's own, which asks for ten minutes.
+    with terminal.Terminal(queue, 100, 30, ["--now=@%d" % (int(old) + 3 * 86400)]) as t:
+        t.wait("3 messages")
+        t.keys("F")
+        t.wait("orphans are fixed in their view")
+        t.keys("4")
+        shown = t.wait("df-alone")
+        tap.ok("df6AQZZZ100009" in shown and "df6AQZZZ100010" in shown, "orphans: two lone bodies", shown)
+        # The list tells which is the first.
+        first, second = sorted((lone, other), key=lambda path: shown.index(os.path.basename(path)))
+        t.keys("j", "F")
+        tap.ok("rescue" in t.wait("fix this one (recover,rescue,guard,clean or all): "), "F asks which fixes")
+        t.keys("Enter")
+        shown = t.wait("Run it? Above is what it will do.", timeout=60)
+        tap.ok("1 finding." in shown and "lost+found" in shown and os.path.exists(second),
+               "the plan first, and how many", shown)
+        t.keys("y")
+        t.wait("fix of 1 finding: done", timeout=60)
+        tap.ok(not os.path.exists(second) and os.path.exists(first) and
+               os.listdir(queue + "/.qf/lost+found"), "the one under the cursor is rescued, no other",
+               os.listdir(queue))
+        t.keys("q")
+        t.wait(os.path.basename(second), timeout=60, gone=True)
+        t.wait(os.path.basename(first))
+        t.keys("F", "Enter")
+        t.wait("Run it? Above is what it will do.", timeout=60)
+        t.keys("y")
+        t.wait("fix of 1 finding: done", timeout=60)
+        t.keys("q")
+        tap.ok("every file belongs" in t.wait("every file belongs", timeout=60), "and gone from the view")
+        t.keys("q")
+        t.status()
+
+
 @check("settings")
 def settings(top):
     """Keys from qf.conf; to the shell and back."""
     queue = make_queue(top + "/settings", 5)
     conf = top + "/qf.conf"
     with open(conf, "w") as f:
-        f.write("[tui]\nread-only = yes\nkey = down=e\nkey = last=Z F12\n")
+        f.write("[tui]\nread-only = yes\nkey = down=e\nkey = last=Z F12\ncolumns = id,nrcpt,due,subject\n")
     with terminal.Terminal(queue, 80, 24, env={"QF_CONF": conf}) as t:
         t.wait("read-only")
-        t.wait("6AQAAE100004")
+        tap.ok("NRCPT DUE" in t.wait("6AQAAE100004"), "qf.conf: other columns", t.screen())
         t.keys("e", "Enter")
         tap.ok("<ann1@src.example>" in t.wait("<ann"), "qf.conf: another key")
         t.keys("q", "?")
         tap.ok(" e " in t.wait("one line down"), "? shows the keys as they are")
         t.keys("q")
-        t.wait("STATUS")
+        t.wait("SUBJECT")
         pid = t.pid()
         t.keys("C-z")
         laboratory.wait_until(lambda: open("/proc/%d/stat" % pid).read().split()[2] == "T")
-        tap.ok("STATUS" not in t.screen(), "^Z: the screen is given back while it is stopped")
+        tap.ok("SUBJECT" not in t.screen(), "^Z: the screen is given back while it is stopped")
         os.kill(pid, signal.SIGCONT)
-        tap.ok("5 messages" in t.wait("STATUS"), "and taken again when it goes on")
+        tap.ok("5 messages" in t.wait("SUBJECT"), "and taken again when it goes on")
         t.keys("q")
         t.status()
     with open(conf, "w") as f:
@@ -359,6 +640,8 @@ def settings(top):
     done = harness.qf("tui", "-C", "none", "-Q", queue, env={"QF_CONF": conf})
     tap.ok(done.returncode == 64 and b"no such action" in done.stderr, "a setting that is none is refused",
            done.stderr)
+    done = harness.qf("tui", "-C", "none", "-Q", queue, "--columns=id,body", env={"QF_CONF": "/dev/null"})
+    tap.ok(done.returncode == 64 and b"columns: body" in done.stderr, "no column: refused", done.stderr)
     done = harness.qf("tui", "-C", "none", "-Q", queue, env={"QF_CONF": "/dev/null"})
     tap.ok(done.returncode == 69 and b"terminal" in done.stderr and not done.stdout,
            "without a terminal: status 69", done.stderr)
@@ -367,7 +650,7 @@ def settings(top):
 def main():
     try:
         with tempfile.TemporaryDirectory(prefix="qf-tui-test.") as top:
-            for part in (views, filters, sizes, terminals, plain, settings):
+            for part in (views, filters, sizes, terminals, plain, elsewhere, orphans, settings):
                 part(top)
         actions()
     except (laboratory.Missing, terminal.Missing) as why:
