@@ -5,9 +5,12 @@
 #	make static               build/qf-static
 #	make check                what is needed, the build, every test
 #	make test-NAME            the unit tests of one module
+#	make deb rpm              packages, in build/
+#	make acceptance           several sendmail on one queue, replaced fifty times
 #	make bench fuzz stress demo docs install uninstall format-check clean
 #
-# CC=, CFLAGS=, LDFLAGS=, WERROR=1, V=1, WITHOUT_GMIME=1, WITHOUT_LIBARCHIVE=1, WITHOUT_CURL=1, BUILD=DIR;
+# CC=, CFLAGS=, LDFLAGS=, WERROR=1, V=1, WITHOUT_GMIME=1, WITHOUT_LIBARCHIVE=1, WITHOUT_CURL=1,
+# WITHOUT_MICROHTTPD=1, BUILD=DIR;
 # for install DESTDIR=, PREFIX=.
 
 MAKEFLAGS += --no-builtin-rules
@@ -66,27 +69,30 @@ HAVE_QF := $(wildcard tools/main.c)
 # that is not used. HEADER-PATTERN:PACKAGE
 HEADERS_OF := pcre2.h:libpcre2-8 utf8proc.h:libutf8proc nettle/%:nettle jansson.h:jansson \
 	sqlite3.h:sqlite3 curses.h:ncursesw gmime/%:gmime-3.0 archive.h:libarchive \
-	curl/%:libcurl
-OPTIONAL := gmime-3.0 libarchive libcurl
+	curl/%:libcurl microhttpd.h:libmicrohttpd
+OPTIONAL := gmime-3.0 libarchive libcurl libmicrohttpd
 
 includes_of = $(if $(1),$(shell sed -n 's/^[[:space:]]*\#[[:space:]]*include[[:space:]]*<\([^>]*\)>.*/\1/p' $(1)))
 packages_of = $(foreach h,$(HEADERS_OF),$(if $(filter $(firstword $(subst :, ,$(h))),$(1)),$(lastword $(subst :, ,$(h)))))
 have_package = $(shell $(PKG_CONFIG) --exists $(1) 2>/dev/null && echo yes)
-without = $(if $(filter gmime-3.0,$(1)),$(WITHOUT_GMIME))$(if $(filter libarchive,$(1)),$(WITHOUT_LIBARCHIVE))$(if $(filter libcurl,$(1)),$(WITHOUT_CURL))
+without = $(if $(filter gmime-3.0,$(1)),$(WITHOUT_GMIME))$(if $(filter libarchive,$(1)),$(WITHOUT_LIBARCHIVE))$(if $(filter libcurl,$(1)),$(WITHOUT_CURL))$(if $(filter libmicrohttpd,$(1)),$(WITHOUT_MICROHTTPD))
 
 LIB_WANTED := $(call packages_of,$(call includes_of,$(LIB_SRC) $(wildcard libqf/*.h)))
 QF_WANTED := $(sort $(LIB_WANTED) $(call packages_of,$(call includes_of,$(TOOL_SRC) $(wildcard tools/*.h tui/*.h))))
 FOUND := $(foreach p,$(QF_WANTED),$(if $(call without,$(p)),,$(if $(call have_package,$(p)),$(p))))
 MISSING := $(filter-out $(FOUND) $(OPTIONAL),$(QF_WANTED))
-LIB_PKGS := $(filter $(FOUND),$(LIB_WANTED))
+# Loaded when they are wanted (libqf/late.h), so not linked.
+LATE := gmime-3.0 libarchive libcurl libmicrohttpd
+LIB_PKGS := $(filter-out $(LATE),$(filter $(FOUND),$(LIB_WANTED)))
 QF_PKGS := $(filter $(FOUND),$(QF_WANTED))
 
 PKG_CFLAGS := $(if $(QF_PKGS),$(shell $(PKG_CONFIG) --cflags $(QF_PKGS)))
 LIB_LIBS := $(if $(LIB_PKGS),$(shell $(PKG_CONFIG) --libs $(LIB_PKGS)))
-QF_LIBS := $(if $(QF_PKGS),$(shell $(PKG_CONFIG) --libs $(QF_PKGS)))
+QF_LIBS := $(shell $(PKG_CONFIG) --libs $(filter-out $(LATE),$(QF_PKGS)))
 DEFINES := $(if $(filter gmime-3.0,$(QF_PKGS)),-DQF_WITH_GMIME) \
 	$(if $(filter libarchive,$(QF_PKGS)),-DQF_WITH_ARCHIVE) \
-	$(if $(filter libcurl,$(QF_PKGS)),-DQF_WITH_CURL)
+	$(if $(filter libcurl,$(QF_PKGS)),-DQF_WITH_CURL) \
+	$(if $(filter libmicrohttpd,$(QF_PKGS)),-DQF_WITH_MICROHTTPD)
 
 # ---------------------------------------------------------------- flags
 
@@ -178,7 +184,7 @@ $(B)/qf: $(TOOL_OBJ) $(B)/libqf.a $(B)/qf.list
 # ---------------------------------------------------------------- one static executable
 
 # Objects of their own: what cannot be linked statically is left out of them.
-STATIC_PKGS := $(filter-out gmime-3.0 libarchive libcurl,$(QF_PKGS))
+STATIC_PKGS := $(filter-out $(LATE),$(QF_PKGS))
 STATIC_OBJ := $(B)/obj-static
 STATIC_FLAGS := $(BASE_FLAGS) $(CPPFLAGS) -DQF_STATIC \
 	$(if $(STATIC_PKGS),$(shell $(PKG_CONFIG) --cflags $(STATIC_PKGS)))
@@ -237,9 +243,15 @@ $(B)/fuzz/%: $(OBJ)/test-fixtures/fuzz/%.o $(B)/libqf.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LINK_FLAGS) -fsanitize=fuzzer -o $@ $< $(B)/libqf.a $(LIB_LIBS)
 
-.PHONY: check bench fuzz stress demo docs format-check
+.PHONY: check acceptance bench fuzz stress demo docs format-check
 check:
 	+@scripts/run-tests --check
+
+# The shared-queue system with fifty replaced daemons; make check has the small form.
+acceptance: all
+	QF=$(abspath $(B))/qf QF_BUILD=$(abspath $(B)) QF_FIXTURES=$(CURDIR)/test-fixtures \
+		QF_CORPUS=$(CURDIR)/test-fixtures/queues TZ=UTC LC_ALL=C.UTF-8 \
+		test-fixtures/stress/acceptance.t
 
 bench: all
 	scripts/bench $(B)
@@ -265,22 +277,45 @@ format-check:
 .PHONY: install uninstall clean
 MAN_PAGES := $(wildcard docs/man/*.[0-9])
 COMPLETION := $(wildcard scripts/completion/qf.bash)
+ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
+FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d
 man_target = $(MANDIR)/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
-INSTALLED := $(BINDIR)/qf $(LIBDIR)/libqf.a $(LIBDIR)/$(SOFILE) $(LIBDIR)/$(SONAME) \
+INSTALLED := $(BINDIR)/qf $(BINDIR)/rollback-salvage $(LIBDIR)/libqf.a $(LIBDIR)/$(SOFILE) $(LIBDIR)/$(SONAME) \
 	$(LIBDIR)/libqf.so $(LIBDIR)/pkgconfig/qf.pc $(INCLUDEDIR)/libqf/qf.h \
-	$(foreach m,$(MAN_PAGES),$(call man_target,$(m))) $(if $(COMPLETION),$(COMPLETIONDIR)/qf)
+	$(foreach m,$(MAN_PAGES),$(call man_target,$(m))) $(if $(COMPLETION),$(COMPLETIONDIR)/qf) \
+	$(ZSHDIR)/_qf $(FISHDIR)/qf.fish
+
+# What qf.pc says of places is decided here, by the PREFIX that is installed with.
+PC_VALUES := -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
+	-e 's|@VERSION@|$(VERSION)|' -e 's|@REQUIRES@|$(LIB_PKGS)|'
 
 install: all
+	+@$(MAKE) --no-print-directory install-only
+
+# Of what was built before.
+.PHONY: install-only deb rpm
+install-only:
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)/libqf
 	$(if $(HAVE_QF),install -m 755 $(B)/qf $(DESTDIR)$(BINDIR)/qf)
 	install -m 644 $(B)/libqf.a $(DESTDIR)$(LIBDIR)/libqf.a
 	install -m 755 $(B)/$(SOFILE) $(DESTDIR)$(LIBDIR)/$(SOFILE)
 	ln -sf $(SOFILE) $(DESTDIR)$(LIBDIR)/$(SONAME)
 	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libqf.so
-	install -m 644 $(B)/qf.pc $(DESTDIR)$(LIBDIR)/pkgconfig/qf.pc
+	sed $(PC_VALUES) libqf/qf.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/qf.pc
+	chmod 644 $(DESTDIR)$(LIBDIR)/pkgconfig/qf.pc
 	install -m 644 libqf/qf.h $(DESTDIR)$(INCLUDEDIR)/libqf/qf.h
 	$(foreach m,$(MAN_PAGES),install -D -m 644 $(m) $(DESTDIR)$(call man_target,$(m)) &&) :
 	$(if $(COMPLETION),install -D -m 644 $(COMPLETION) $(DESTDIR)$(COMPLETIONDIR)/qf)
+	install -D -m 755 scripts/rollback-salvage $(DESTDIR)$(BINDIR)/rollback-salvage
+	install -D -m 644 scripts/completion/_qf $(DESTDIR)$(ZSHDIR)/_qf
+	install -D -m 644 scripts/completion/qf.fish $(DESTDIR)$(FISHDIR)/qf.fish
+
+# A package of the same, in build/: scripts/package.
+deb rpm: all
+	rm -rf $(B)/$@
+	scripts/stage $(B) $(abspath $(B))/$@ $@
+	scripts/package $@ $(B) $(abspath $(B))/$@
+	rm -rf $(B)/$@
 
 uninstall:
 	rm -f $(addprefix $(DESTDIR),$(INSTALLED))

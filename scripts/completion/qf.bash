@@ -9,7 +9,7 @@ _qf()
 	if [[ $cur == = ]]; then cur=; fi
 	if [[ $prev == = ]]; then prev=${COMP_WORDS[COMP_CWORD-2]}; fi
 	if ((COMP_CWORD == 1)); then
-		words="ls show shape hold release rm due undo journal wait audit orphans tui salvage doctor edit metrics help --help --version"
+		words="ls show shape hold release rm due undo journal wait audit orphans tui salvage doctor edit deliver bounce metrics help --help --version"
 	else
 		case $command:$prev in
 		ls:--format) words="table mailq mailq-verbose json csv ids ids0" ;;
@@ -109,6 +109,9 @@ _qf()
 		release:--jobs) return ;;
 		release:--max-ops) return ;;
 		release:--color) words="auto always never" ;;
+		rm:--trash)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
 		rm:--note) return ;;
 		rm:--wait) return ;;
 		rm:--journal)
@@ -209,12 +212,25 @@ _qf()
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 			return ;;
 		audit:--label) return ;;
+		audit:--log)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
 		audit:--zone) return ;;
 		audit:--year) return ;;
 		audit:--format) words="table json csv" ;;
 		audit:--snapshot) return ;;
+		audit:--against) return ;;
+		audit:--html)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
 		audit:--text) return ;;
 		audit:--every) return ;;
+		audit:--note) return ;;
+		audit:--wait) return ;;
+		audit:--journal)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
+		audit:--keep) return ;;
 		audit:--queue|audit:-Q)
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 			return ;;
@@ -241,8 +257,18 @@ _qf()
 		orphans:--output)
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 			return ;;
+		orphans:--fix) return ;;
+		orphans:--lost-found)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
 		orphans:--every) return ;;
 		orphans:--ping) return ;;
+		orphans:--note) return ;;
+		orphans:--wait) return ;;
+		orphans:--journal)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
+		orphans:--keep) return ;;
 		orphans:--queue|orphans:-Q)
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 			return ;;
@@ -258,6 +284,7 @@ _qf()
 		orphans:--color) words="auto always never" ;;
 		tui:--idle-limit) return ;;
 		tui:--refresh) return ;;
+		tui:--columns) return ;;
 		tui:--key) return ;;
 		tui:--queue|tui:-Q)
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
@@ -283,6 +310,20 @@ _qf()
 		salvage:--manifest)
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 			return ;;
+		salvage:--commit) return ;;
+		salvage:--abort) return ;;
+		salvage:--smtp) return ;;
+		salvage:--user) return ;;
+		salvage:--password-file)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
+		salvage:--receipt)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
+		salvage:--log)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
+		salvage:--audit) return ;;
 		salvage:--expired) words="hold refresh move skip" ;;
 		salvage:--limit) return ;;
 		salvage:--rate) return ;;
@@ -311,6 +352,10 @@ _qf()
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 			return ;;
 		doctor:--fix) words="perms" ;;
+		doctor:--note) return ;;
+		doctor:--journal)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
 		doctor:--timeout) return ;;
 		doctor:--warn) return ;;
 		doctor:--crit) return ;;
@@ -352,10 +397,57 @@ _qf()
 		edit:--jobs) return ;;
 		edit:--max-ops) return ;;
 		edit:--color) words="auto always never" ;;
+		deliver:--sendmail)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
+		deliver:--note) return ;;
+		deliver:--wait) return ;;
+		deliver:--journal)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
+		deliver:--format) words="table json" ;;
+		deliver:--keep) return ;;
+		deliver:--queue|deliver:-Q)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
+		deliver:--config|deliver:-C)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
+		deliver:--queue-return) return ;;
+		deliver:--queue-warn) return ;;
+		deliver:--min-queue-age) return ;;
+		deliver:--now) return ;;
+		deliver:--jobs) return ;;
+		deliver:--max-ops) return ;;
+		deliver:--color) words="auto always never" ;;
+		bounce:--sendmail)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
+		bounce:--note) return ;;
+		bounce:--wait) return ;;
+		bounce:--journal)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
+		bounce:--format) words="table json" ;;
+		bounce:--keep) return ;;
+		bounce:--queue|bounce:-Q)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
+		bounce:--config|bounce:-C)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
+		bounce:--queue-return) return ;;
+		bounce:--queue-warn) return ;;
+		bounce:--min-queue-age) return ;;
+		bounce:--now) return ;;
+		bounce:--jobs) return ;;
+		bounce:--max-ops) return ;;
+		bounce:--color) words="auto always never" ;;
 		metrics:--format) words="prometheus emf" ;;
 		metrics:--output)
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 			return ;;
+		metrics:--listen) return ;;
 		metrics:--top) return ;;
 		metrics:--every) return ;;
 		metrics:--queue|metrics:-Q)
@@ -371,23 +463,25 @@ _qf()
 		metrics:--jobs) return ;;
 		metrics:--max-ops) return ;;
 		metrics:--color) words="auto always never" ;;
-		ls:*) words="--format= --sort= --limit= --columns= --by= --watch= --explain --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
-		show:*) words="--format= --part= --body-limit= --no-body --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
-		shape:*) words="--format= --by= --senders --parents --min-subdomains= --buckets= --bucket-time= --linear --width= --top= --batch= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
-		hold:*) words="--reason= --yes --dry-run --note= --wait= --journal= --no-journal --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
-		release:*) words="--yes --dry-run --note= --wait= --journal= --no-journal --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
-		rm:*) words="--purge --yes --dry-run --note= --wait= --journal= --no-journal --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
-		due:*) words="--yes --dry-run --note= --wait= --journal= --no-journal --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
-		undo:*) words="--yes --dry-run --note= --wait= --journal= --no-journal --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
-		journal:*) words="--yes --dry-run --note= --wait= --journal= --no-journal --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
-		wait:*) words="--for= --timeout= --format= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
-		audit:*) words="--db= --label= --bodies --digest --dry-run --zone= --year= --format= --snapshot= --text= --every= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
-		orphans:*) words="--format= --deep --grace= --warn= --crit= --log= --since= --output= --every= --ping= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
-		tui:*) words="--read-only --idle-limit= --refresh= --plain --key= --actions --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
-		salvage:*) words="--from= --to= --plan= --save= --manifest= --expired= --copy --hold --due --limit= --rate= --lease= --retarget --progress= --format= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
-		doctor:*) words="--format= --owner= --mode= --stop-grace= --run-interval= --sendmail= --probe --fix= --yes --peer --timeout= --warn= --crit= --every= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
-		edit:*) words="--drop-rcpt= --rcpt= --set-rcpt= --set-sender= --refresh --yes --dry-run --note= --wait= --journal= --no-journal --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
-		metrics:*) words="--format= --output= --top= --no-orphans --every= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --color= --verbose --quiet --help" ;;
+		ls:*) words="--format= --sort= --limit= --columns= --by= --watch= --explain --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
+		show:*) words="--format= --part= --body-limit= --no-body --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
+		shape:*) words="--format= --by= --senders --parents --min-subdomains= --buckets= --bucket-time= --linear --width= --top= --batch= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
+		hold:*) words="--reason= --yes --dry-run --note= --wait= --journal= --no-journal --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
+		release:*) words="--yes --dry-run --note= --wait= --journal= --no-journal --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
+		rm:*) words="--purge --trash= --yes --dry-run --note= --wait= --journal= --no-journal --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
+		due:*) words="--yes --dry-run --note= --wait= --journal= --no-journal --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
+		undo:*) words="--yes --dry-run --note= --wait= --journal= --no-journal --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
+		journal:*) words="--yes --dry-run --note= --wait= --journal= --no-journal --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
+		wait:*) words="--for= --timeout= --format= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
+		audit:*) words="--db= --label= --bodies --digest --log= --zone= --year= --format= --snapshot= --against= --html= --apply --text= --every= --yes --dry-run --note= --wait= --journal= --no-journal --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
+		orphans:*) words="--format= --deep --grace= --warn= --crit= --log= --since= --output= --fix= --release --lost-found= --every= --ping= --yes --dry-run --note= --wait= --journal= --no-journal --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
+		tui:*) words="--read-only --idle-limit= --refresh= --plain --columns= --key= --actions --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
+		salvage:*) words="--from= --to= --plan= --save= --manifest= --commit= --abort= --smtp= --user= --password-file= --receipt= --log= --audit= --expired= --copy --hold --due --limit= --rate= --lease= --retarget --progress= --format= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
+		doctor:*) words="--format= --owner= --mode= --stop-grace= --run-interval= --sendmail= --probe --fix= --yes --note= --journal= --no-journal --peer --timeout= --warn= --crit= --every= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
+		edit:*) words="--drop-rcpt= --rcpt= --set-rcpt= --set-sender= --refresh --yes --dry-run --note= --wait= --journal= --no-journal --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
+		deliver:*) words="--sendmail= --yes --dry-run --note= --wait= --journal= --no-journal --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
+		bounce:*) words="--sendmail= --yes --dry-run --note= --wait= --journal= --no-journal --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
+		metrics:*) words="--format= --output= --listen= --top= --no-orphans --every= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
 		esac
 	fi
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
