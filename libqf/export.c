@@ -18,15 +18,14 @@
 #include "layout.h"
 #include "move_parts.h"
 #include "msg.h"
+#include "names.h"
 
 /* A message claimed. */
 struct held {
-	const struct qf_salvage_item *item;
+	struct qf_salvage_item *item; /* brought up to date: it was claimed since it was planned */
 	const char *as;
-	uint8_t sha_control[32], sha_data[32];
-	int64_t data_bytes, mtime, bounce_at;
-	uint32_t control_bytes; /* QF_CONTROL_MAX at most */
-	bool expired;
+	uint8_t sha_data[32];
+	int64_t data_bytes, mtime;
 };
 
 struct export
@@ -35,6 +34,7 @@ struct export
 	struct qf_crew *crew;
 	struct held *held;
 	size_t n, cap;
+	struct qf_names *names;           /* of those held, of several directories; else NULL */
 	struct qf_buf left;               /* lines of what is not in it */
 	struct qf_salvage_totals written; /* what the manifest says at its end */
 	size_t at;                        /* of a text being made */
@@ -80,14 +80,32 @@ look_at_data(struct qf_salvage *salvage, struct qf_move_slot *slot, struct held 
 	return !failure;
 }
 
+/* Two directories may each have a message of one id; a bundle has one folder. */
 static bool
 is_there(const struct export *export, const char *name)
 {
-	/* Two directories may each have a message of one id; a bundle has one folder. */
-	for (size_t i = 0; i < export->n; i++)
-		if (strcmp(export->held[i].item->name + 2, name + 2) == 0)
-			return true;
-	return false;
+	return export->names && qf_names_find(export->names, name + 2);
+}
+
+static bool
+add_held(struct export *export, const struct held *held)
+{
+	const char *name = held->item->name;
+
+	if (export->n == export->cap) {
+		size_t cap = export->cap + export->cap / 16 + 64;
+		struct held *more = realloc(export->held, cap * sizeof(*more));
+
+		if (!more)
+			return false;
+		export->held = more;
+		export->cap = cap;
+	}
+	if (export->names &&
+	    !qf_names_add(export->names, name + 2, qf_name_kind(name, strlen(name))))
+		return false;
+	export->held[export->n++] = *held;
+	return true;
 }
 
 /* Into the list, or told why not. */
@@ -95,7 +113,7 @@ static void
 settle(struct export *export, struct qf_move_slot *slot)
 {
 	struct qf_salvage *salvage = export->salvage;
-	const struct qf_salvage_item *item = slot->move->item;
+	struct qf_salvage_item *item = &salvage->items[slot->move->item - salvage->items];
 	struct qf_claim *claim = &slot->claim;
 	struct qf_salvage_record record = {.id = item->name + 2,
 					   .file = item->name,
@@ -103,10 +121,7 @@ settle(struct export *export, struct qf_move_slot *slot)
 					   .bounce_at = slot->bounce_at,
 					   .expired = slot->expired,
 					   .bytes = -1};
-	struct held held = {.item = item,
-			    .as = slot->as,
-			    .bounce_at = slot->bounce_at,
-			    .expired = slot->expired};
+	struct held held = {.item = item, .as = slot->as};
 	bool claimed = slot->step == STEP_CLAIMED;
 	struct qf_err err;
 
@@ -115,21 +130,12 @@ settle(struct export *export, struct qf_move_slot *slot)
 			slot, QF_SALVAGE_SKIPPED, QF_SALVAGE_WHY_PRESENT,
 			"another message of this id is in the bundle: export its directory alone");
 	if (slot->step == STEP_CLAIMED && look_at_data(salvage, slot, &held)) {
-		qf_sha_bytes(qf_msg_bytes(claim->msg), held.sha_control);
-		held.control_bytes = (uint32_t)qf_msg_bytes(claim->msg).n;
-		if (export->n == export->cap) {
-			size_t cap = export->cap + export->cap / 16 + 64;
-			struct held *more = realloc(export->held, cap * sizeof(*more));
-
-			if (more) {
-				export->held = more;
-				export->cap = cap;
-			}
-		}
-		if (export->n < export->cap) {
-			export->held[export->n++] = held;
+		qf_sha_bytes(qf_msg_bytes(claim->msg), item->sha);
+		item->bytes = (int64_t)qf_msg_bytes(claim->msg).n + held.data_bytes;
+		item->bounce_at = slot->bounce_at;
+		item->expired = slot->expired;
+		if (add_held(export, &held))
 			return;
-		}
 		qf_move_end(slot, QF_SALVAGE_FAILED, QF_SALVAGE_WHY_ERROR, "out of memory");
 	}
 	if (claimed && (qf_claim_undo(salvage->claims, claim, &err) ||
@@ -239,7 +245,7 @@ static void
 fill(const struct export *export, const struct held *held, struct qf_salvage_record *record,
      struct sums *sums)
 {
-	qf_sha_text(held->sha_control, sums->control);
+	qf_sha_text(held->item->sha, sums->control);
 	qf_sha_text(held->sha_data, sums->data);
 	*record = (struct qf_salvage_record){
 		.outcome = QF_SALVAGE_COPIED,
@@ -248,9 +254,9 @@ fill(const struct export *export, const struct held *held, struct qf_salvage_rec
 		.from = qf_queue_dir(export->salvage->from, held->item->dir)->path,
 		.to = export->to,
 		.as = held->as,
-		.expired = held->expired,
-		.bounce_at = held->bounce_at,
-		.bytes = held->control_bytes + held->data_bytes,
+		.expired = held->item->expired,
+		.bounce_at = held->item->bounce_at,
+		.bytes = held->item->bytes,
 		.sha_control = sums->control,
 		.sha_data = sums->data,
 	};
@@ -273,7 +279,7 @@ write_message(struct export *export, struct qf_bundle_out *bundle, const struct 
 	if (code)
 		return code;
 	qf_sha_bytes(qf_msg_bytes(claim.msg), now);
-	if (memcmp(now, held->sha_control, sizeof(now)) != 0)
+	if (memcmp(now, held->item->sha, sizeof(now)) != 0)
 		code = qf_err_set(err, QF_E_CHANGED, held->item->name, "changed while it was claimed");
 	else if ((data = qf_claim_open_data(salvage->claims, &claim)) < 0)
 		code = qf_err_sys(err, errno, held->item->name, "cannot open its data file");
@@ -341,7 +347,7 @@ next_of_sums(void *ctx, struct qf_buf *out)
 	} else {
 		qf_sha_text(held->sha_data, sha);
 		qf_buf_addf(out, "%s  " QF_BUNDLE_QUEUE "/df%s\n", sha, held->item->name + 2);
-		qf_sha_text(held->sha_control, sha);
+		qf_sha_text(held->item->sha, sha);
 		qf_buf_addf(out, "%s  " QF_BUNDLE_QUEUE "/%s\n", sha, held->item->name);
 	}
 	export->at++;
@@ -440,8 +446,12 @@ qf_salvage_export(struct qf_salvage *salvage, const char *to, struct qf_err *err
 	if (code)
 		return code;
 	export.crew = qf_crew_new(qf_salvage_hands(salvage));
-	if (!export.crew)
+	if (export.crew && qf_queue_ndirs(salvage->from) > 1)
+		export.names = qf_names_new();
+	if (!export.crew || (qf_queue_ndirs(salvage->from) > 1 && !export.names)) {
+		qf_crew_free(export.crew);
 		return qf_err_nomem(err);
+	}
 	memcpy(fresh.run, salvage->totals.run, sizeof(fresh.run));
 	salvage->totals = fresh;
 	code = claim_all(&export, err);
@@ -449,6 +459,7 @@ qf_salvage_export(struct qf_salvage *salvage, const char *to, struct qf_err *err
 		code = write_bundle(&export, err);
 	tell_all(&export, code, err);
 	qf_crew_free(export.crew);
+	qf_names_free(export.names);
 	free(export.held);
 	qf_buf_release(&export.left);
 	return code;

@@ -133,22 +133,28 @@ qf_mark_write(const struct qf_mark *mark, struct qf_buf *out)
 /* A mark as it is kept: there may be as many as messages were ever copied. */
 struct kept {
 	uint8_t key[16]; /* of the SHA-256 of its text */
-	uint8_t control[32], data[32];
-	char name[QF_NAME_MAX];
 	uint8_t lane;
 	bool voided;
 	uint16_t number, dir; /* dir: of qf_marks.dirs */
+	uint32_t rest;        /* of qf_marks.rests, and one; 0: brief */
+};
+
+struct rest {
+	uint8_t control[32], data[32];
+	char name[QF_NAME_MAX];
 };
 
 struct qf_marks {
 	struct kept *kept; /* the one that counts of each claim */
 	size_t n, cap;
+	struct rest *rests;
+	size_t nrests, rests_cap;
 	uint32_t *slots;   /* by the beginning of its key: index and one; 0: free */
 	size_t nslots;     /* a power of two, or 0 */
 	char (*dirs)[33];  /* identities of directories, as they came */
 	size_t ndirs;
 	bool nomem;
-	bool (*wanted)(void *ctx, const char *key);
+	enum qf_mark_wish (*wanted)(void *ctx, const char *key);
 	void *ctx;
 };
 
@@ -193,19 +199,32 @@ slot_of(const struct qf_marks *marks, const uint8_t key[16])
 	return &marks->slots[at];
 }
 
+/* Room for one more in a list of so many. */
+static bool
+has_room(void **list, size_t size, size_t n, size_t *cap)
+{
+	size_t wanted = *cap + *cap / 16 + 64;
+	void *more;
+
+	if (n < *cap)
+		return true;
+	more = wanted < UINT32_MAX ? realloc(*list, wanted * size) : NULL;
+	if (!more)
+		return false;
+	*list = more;
+	*cap = wanted;
+	return true;
+}
+
 static bool
 make_room(struct qf_marks *marks)
 {
-	if (marks->n == marks->cap) {
-		size_t cap = marks->cap + marks->cap / 16 + 64;
-		struct kept *more =
-			cap < UINT32_MAX ? realloc(marks->kept, cap * sizeof(*more)) : NULL;
+	void *kept = marks->kept;
+	bool room = has_room(&kept, sizeof(*marks->kept), marks->n, &marks->cap);
 
-		if (!more)
-			return false;
-		marks->kept = more;
-		marks->cap = cap;
-	}
+	marks->kept = kept;
+	if (!room)
+		return false;
 	if (marks->n >= marks->nslots / 4 * 3) {
 		size_t n = marks->nslots ? marks->nslots * 2 : 256;
 		uint32_t *slots = calloc(n, sizeof(*slots));
@@ -223,10 +242,11 @@ make_room(struct qf_marks *marks)
 
 /* Of several of a claim the one with the highest number counts; void or not, the one that says void. */
 static bool
-keep(struct qf_marks *marks, const struct kept *mark)
+keep(struct qf_marks *marks, const struct kept *mark, const struct rest *rest)
 {
+	void *rests = marks->rests;
 	struct kept *there;
-	uint32_t *slot;
+	uint32_t *slot, place;
 
 	if (!make_room(marks))
 		return false;
@@ -234,12 +254,26 @@ keep(struct qf_marks *marks, const struct kept *mark)
 	if (!*slot) {
 		marks->kept[marks->n++] = *mark;
 		*slot = (uint32_t)marks->n;
-		return true;
-	}
-	there = &marks->kept[*slot - 1];
-	if (mark->number > there->number ||
-	    (mark->number == there->number && mark->voided && !there->voided))
+		place = 0;
+	} else {
+		there = &marks->kept[*slot - 1];
+		if (mark->number < there->number ||
+		    (mark->number == there->number && (!mark->voided || there->voided)))
+			return true;
+		place = there->rest;
 		*there = *mark;
+	}
+	if (!rest)
+		return true;
+	there = &marks->kept[*slot - 1];
+	if (!place) {
+		if (!has_room(&rests, sizeof(*marks->rests), marks->nrests, &marks->rests_cap))
+			return false;
+		marks->rests = rests;
+		place = (uint32_t)++marks->nrests;
+	}
+	there->rest = place;
+	marks->rests[place - 1] = *rest;
 	return true;
 }
 
@@ -254,24 +288,28 @@ take_mark(struct qf_marks *marks, const json_t *json)
 	json_int_t lane = json_integer_value(json_object_get(json, "lane"));
 	struct kept kept = {.lane = (uint8_t)lane,
 			    .voided = json_is_true(json_object_get(json, "void"))};
+	enum qf_mark_wish wish = QF_MARK_WHOLE;
+	struct rest rest;
 	uint8_t id[16];
 	size_t dir;
 
 	if (!key || !name || strlen(name) >= QF_NAME_MAX || number < 1 || number > UINT16_MAX ||
 	    lane < 0 || lane >= QF_LANES_MAX || !qf_hex_read(identity, id, sizeof(id)) ||
-	    !qf_hex_read(json_string_value(json_object_get(json, "control")), kept.control, 32) ||
-	    !qf_hex_read(json_string_value(json_object_get(json, "data")), kept.data, 32))
+	    !qf_hex_read(json_string_value(json_object_get(json, "control")), rest.control, 32) ||
+	    !qf_hex_read(json_string_value(json_object_get(json, "data")), rest.data, 32))
 		return true;
-	if (marks->wanted && !marks->wanted(marks->ctx, key))
+	if (marks->wanted)
+		wish = marks->wanted(marks->ctx, key);
+	if (wish == QF_MARK_UNWANTED)
 		return true;
 	dir = dir_index(marks, identity);
 	if (dir == SIZE_MAX)
 		return false;
 	hash_key(key, kept.key);
-	strcpy(kept.name, name);
+	strcpy(rest.name, name);
 	kept.number = (uint16_t)number;
 	kept.dir = (uint16_t)dir;
-	return keep(marks, &kept);
+	return keep(marks, &kept, wish == QF_MARK_WHOLE ? &rest : NULL);
 }
 
 static bool
@@ -290,7 +328,8 @@ take_line(void *ctx, char *text, size_t n)
 }
 
 enum qf_code
-qf_marks_read(struct qf_io *io, int folder, bool (*wanted)(void *ctx, const char *key), void *ctx,
+qf_marks_read(struct qf_io *io, int folder,
+	      enum qf_mark_wish (*wanted)(void *ctx, const char *key), void *ctx,
 	      struct qf_marks **out, struct qf_err *err)
 {
 	struct qf_marks *marks = calloc(1, sizeof(*marks));
@@ -330,12 +369,17 @@ qf_marks_find(const struct qf_marks *marks, const char *key, struct qf_mark *mar
 		return false;
 	kept = &marks->kept[slot - 1];
 	*mark = (struct qf_mark){
-		.number = kept->number, .lane = kept->lane, .voided = kept->voided};
+		.number = kept->number, .lane = kept->lane, .voided = kept->voided,
+		.brief = !kept->rest};
 	snprintf(mark->key, sizeof(mark->key), "%s", key);
-	strcpy(mark->name, kept->name);
 	strcpy(mark->dir, marks->dirs[kept->dir]);
-	qf_sha_text(kept->control, mark->sha_control);
-	qf_sha_text(kept->data, mark->sha_data);
+	if (kept->rest) {
+		const struct rest *rest = &marks->rests[kept->rest - 1];
+
+		strcpy(mark->name, rest->name);
+		qf_sha_text(rest->control, mark->sha_control);
+		qf_sha_text(rest->data, mark->sha_data);
+	}
 	return true;
 }
 
@@ -344,6 +388,7 @@ qf_marks_free(struct qf_marks *marks)
 {
 	if (marks) {
 		free(marks->kept);
+		free(marks->rests);
 		free(marks->slots);
 		free(marks->dirs);
 	}

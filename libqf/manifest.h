@@ -43,19 +43,24 @@ struct qf_mark {
 	unsigned lane;              /* where it is staged there */
 	unsigned number;            /* 1, 2, ... */
 	bool voided;
+	bool brief;                 /* read without the name and the sums */
 	char sha_control[QF_SHA_TEXT], sha_data[QF_SHA_TEXT];
 };
 void qf_mark_write(const struct qf_mark *mark, struct qf_buf *out);
 
 /* Marks that were read, the latest of each claim. */
 struct qf_marks;
+/* How much of a mark is wanted. There are as many as messages were ever copied: of those that have
+   arrived long ago it is enough to know that they have. */
+enum qf_mark_wish { QF_MARK_UNWANTED, QF_MARK_BRIEF, QF_MARK_WHOLE };
 /*
  * qf_marks_read - from all manifests of a folder.
- * wanted   is the mark of that claim wanted; NULL: all.
+ * wanted   asked for each claim; NULL: all, whole.
  * Lines that cannot be read are passed over: one that is torn was never acted upon.
  */
-enum qf_code qf_marks_read(struct qf_io *io, int folder, bool (*wanted)(void *ctx, const char *key),
-			   void *ctx, struct qf_marks **out, struct qf_err *err);
+enum qf_code qf_marks_read(struct qf_io *io, int folder,
+			   enum qf_mark_wish (*wanted)(void *ctx, const char *key), void *ctx,
+			   struct qf_marks **out, struct qf_err *err);
 /* False where there is none. */
 bool qf_marks_find(const struct qf_marks *marks, const char *key, struct qf_mark *mark);
 void qf_marks_free(struct qf_marks *marks);

@@ -42,6 +42,7 @@ judge(struct qf_move_batch *batch, struct qf_move_slot *slot)
 					  .due = how->due};
 	struct qf_outlook outlook;
 	const char *damage = qf_salvage_damage(slot->claim.msg);
+	const char *new_id;
 	char reason[160];
 	uint8_t sha[32];
 
@@ -87,8 +88,9 @@ judge(struct qf_move_batch *batch, struct qf_move_slot *slot)
 			  changes.refresh ? options->now
 					  : qf_msg_envelope(slot->claim.msg)->created,
 			  slot->origin);
+	new_id = item ? qf_salvage_item_new_id(batch->salvage, item) : NULL;
 	snprintf(slot->arrival.name + 2, sizeof(slot->arrival.name) - 2, "%s",
-		 item && item->new_id ? item->new_id : slot->claim.name + 2);
+		 new_id ? new_id : slot->claim.name + 2);
 	return true;
 }
 
@@ -160,6 +162,11 @@ go_on(struct qf_move_batch *batch, struct qf_move_slot *slot)
 	if (!batch->marks || !qf_marks_find(batch->marks, slot->arrival.key, &mark))
 		mark = (struct qf_mark){.voided = true};
 	slot->number = mark.number;
+	if (slot->arrival.unclaimed && !mark.voided && mark.brief) {
+		qf_move_end(slot, QF_SALVAGE_SKIPPED, QF_SALVAGE_WHY_PRESENT, "%s",
+			    qf_salvage_was_copied);
+		return;
+	}
 	if (mark.voided) {
 		/* Staged anew in the first lane. Copies always are: that the file is there already tells
 		   a run that another one is at the message. */

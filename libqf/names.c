@@ -10,17 +10,12 @@
 #include "list.h"
 #include "names.h"
 
-struct name {
-	char id[QF_NAME_MAX];
-	unsigned char kinds;
-};
-
-/* Names one behind the other, which takes little more than they do, and where they are. There may be
-   a million. */
+/* Entries one behind the other, which takes little more than the ids do, and where they are: a byte of
+   kinds, the id, a NUL. There may be a million. */
 struct qf_names {
-	struct name *names;
-	size_t n, room;
-	uint32_t *slots; /* index of the name and one; 0: free */
+	struct qf_buf entries;
+	size_t n;
+	uint32_t *slots; /* where the entry is, and one; 0: free */
 	size_t cap;      /* of slots: a power of two, or 0 */
 };
 
@@ -35,9 +30,21 @@ qf_names_free(struct qf_names *names)
 {
 	if (!names)
 		return;
-	free(names->names);
+	qf_buf_release(&names->entries);
 	free(names->slots);
 	free(names);
+}
+
+static unsigned char *
+kinds_at(const struct qf_names *names, uint32_t slot)
+{
+	return (unsigned char *)names->entries.p + slot - 1;
+}
+
+static const char *
+id_at(const struct qf_names *names, uint32_t slot)
+{
+	return names->entries.p + slot;
 }
 
 static uint32_t *
@@ -49,7 +56,7 @@ slot_of(const struct qf_names *names, const char *id)
 	for (const char *c = id; *c; c++)
 		hash = (hash ^ (unsigned char)*c) * 1099511628211u;
 	for (at = hash & (names->cap - 1);
-	     names->slots[at] && strcmp(names->names[names->slots[at] - 1].id, id) != 0;)
+	     names->slots[at] && strcmp(id_at(names, names->slots[at]), id) != 0;)
 		at = (at + 1) & (names->cap - 1);
 	return &names->slots[at];
 }
@@ -65,30 +72,16 @@ grow(struct qf_names *names)
 	free(names->slots);
 	names->slots = slots;
 	names->cap = cap;
-	for (size_t i = 0; i < names->n; i++)
-		*slot_of(names, names->names[i].id) = (uint32_t)i + 1;
-	return true;
-}
-
-static bool
-make_room(struct qf_names *names)
-{
-	size_t room = names->room + names->room / 16 + 64;
-	struct name *more = names->n < UINT32_MAX - 1 ? realloc(names->names, room * sizeof(*more))
-						      : NULL;
-
-	if (!more)
-		return false;
-	names->names = more;
-	names->room = room;
+	for (size_t at = 0; at < names->entries.n;
+	     at += 1 + strlen(names->entries.p + at + 1) + 1)
+		*slot_of(names, names->entries.p + at + 1) = (uint32_t)at + 1;
 	return true;
 }
 
 bool
 qf_names_add(struct qf_names *names, const char *id, enum qf_kind kind)
 {
-	size_t n = strlen(id);
-	struct name *name;
+	size_t n = strlen(id), at = names->entries.n;
 	uint32_t *slot;
 
 	if (n == 0 || n >= QF_NAME_MAX)
@@ -97,14 +90,16 @@ qf_names_add(struct qf_names *names, const char *id, enum qf_kind kind)
 		return false;
 	slot = slot_of(names, id);
 	if (!*slot) {
-		if (names->n == names->room && !make_room(names))
+		if (at >= UINT32_MAX - QF_NAME_MAX)
 			return false;
-		name = &names->names[names->n++];
-		memset(name, 0, sizeof(*name));
-		memcpy(name->id, id, n + 1);
-		*slot = (uint32_t)names->n;
+		qf_buf_addc(&names->entries, '\0');
+		qf_buf_add(&names->entries, id, n + 1);
+		if (names->entries.failed)
+			return false;
+		names->n++;
+		*slot = (uint32_t)at + 1;
 	}
-	names->names[*slot - 1].kinds |= (unsigned char)(1u << kind);
+	*kinds_at(names, *slot) |= (unsigned char)(1u << kind);
 	return true;
 }
 
@@ -113,7 +108,7 @@ qf_names_find(const struct qf_names *names, const char *id)
 {
 	uint32_t slot = names->cap && *id && strlen(id) < QF_NAME_MAX ? *slot_of(names, id) : 0;
 
-	return slot ? names->names[slot - 1].kinds : 0;
+	return slot ? *kinds_at(names, slot) : 0;
 }
 
 static enum qf_code

@@ -106,6 +106,7 @@ qf_salvage_new(struct qf_queue *from, struct qf_queue *to,
 	if (!salvage)
 		return qf_err_nomem(err);
 	pthread_mutex_init(&salvage->mutex, NULL);
+	salvage->ledger.fd = -1;
 	salvage->from = from;
 	salvage->to = to;
 	salvage->io = qf_queue_io(from);
@@ -140,11 +141,11 @@ qf_salvage_free(struct qf_salvage *salvage)
 	qf_manifest_close(salvage->manifest);
 	qf_claims_close(salvage->claims);
 	qf_marks_free(salvage->marks);
+	qf_ledger_unlock(salvage);
 	if (salvage->has_target)
 		qf_target_close(&salvage->target);
 	qf_groups_free(salvage->returns);
-	for (size_t i = 0; i < salvage->n; i++)
-		free(salvage->items[i].new_id);
+	qf_buf_release(&salvage->new_ids);
 	free(salvage->items);
 	free(salvage);
 }
@@ -222,6 +223,24 @@ qf_salvage_add_item(struct qf_salvage *salvage)
 	}
 	salvage->items[salvage->n] = (struct qf_salvage_item){.bounce_at = QF_TIME_NONE};
 	return &salvage->items[salvage->n++];
+}
+
+const char *
+qf_salvage_item_new_id(const struct qf_salvage *salvage, const struct qf_salvage_item *item)
+{
+	return item->new_id ? salvage->new_ids.p + item->new_id : NULL;
+}
+
+bool
+qf_salvage_give_id(struct qf_salvage *salvage, struct qf_salvage_item *item, const char *id)
+{
+	if (salvage->new_ids.n == 0)
+		qf_buf_addc(&salvage->new_ids, '\0');
+	if (salvage->new_ids.n > UINT32_MAX - QF_NAME_MAX)
+		return false;
+	item->new_id = (uint32_t)salvage->new_ids.n;
+	qf_buf_add(&salvage->new_ids, id, strlen(id) + 1);
+	return !salvage->new_ids.failed;
 }
 
 enum qf_code

@@ -32,9 +32,9 @@ struct qf_salvage_item {
 	bool expired;
 	uint16_t dir, to_dir;
 	uint8_t sha[32];             /* of the control file as it was planned */
+	uint32_t new_id;             /* where it is in qf_salvage.new_ids; 0: it keeps its id */
 	int64_t bounce_at;
 	int64_t bytes;
-	char *new_id;                /* NULL: keeps its id */
 	const char *detail;          /* or NULL; a text that is always there */
 };
 
@@ -52,10 +52,12 @@ struct qf_salvage {
 	struct qf_claims *claims;    /* NULL: only looked */
 	struct qf_manifest *manifest;
 	struct qf_marks *marks;      /* a copy: everything ever copied here */
+	struct qf_taken ledger;      /* a copy: the lock on that; fd -1 */
 	struct qf_names *names;      /* of the source, while it is looked at; else NULL */
 	pthread_mutex_t mutex;       /* of manifest, totals, reports and new ids, while lanes are at work */
 	struct qf_salvage_item *items;
 	size_t n, cap;
+	struct qf_buf new_ids;       /* each with its NUL, from 1 on */
 	bool loaded;                 /* from a file: what changed since is skipped */
 	struct qf_groups *returns;   /* by sender; NULL: not counted */
 	struct qf_salvage_totals totals;
@@ -70,6 +72,11 @@ struct qf_salvage {
 
 /* One more message of the plan, all zero. NULL when memory is out. */
 struct qf_salvage_item *qf_salvage_add_item(struct qf_salvage *salvage);
+/* The id it is to get; NULL: it keeps its own. */
+const char *qf_salvage_item_new_id(const struct qf_salvage *salvage,
+				   const struct qf_salvage_item *item);
+/* False when memory is out. */
+bool qf_salvage_give_id(struct qf_salvage *salvage, struct qf_salvage_item *item, const char *id);
 /* Claims, target and manifest opened for changes. */
 enum qf_code qf_salvage_begin(struct qf_salvage *salvage, struct qf_err *err);
 /* Count it, write it to the manifest where there is one, report it. From any lane, as what follows. */
@@ -93,16 +100,27 @@ bool qf_salvage_same(const struct qf_msg *a, const struct qf_msg *b);
 const char *qf_salvage_damage(struct qf_msg *msg);
 /* The reason that a held message gets. */
 void qf_salvage_reason(const struct qf_salvage *salvage, bool expired, char reason[160]);
+/* Of creation time and sender, as hex: tells a message from another one of its id. */
+void qf_salvage_origin(const struct qf_msg *msg, int64_t created, char origin[33]);
+/* Is the source in use? Into sides.busy and sides.changing. */
+enum qf_code qf_salvage_look_for_use(struct qf_salvage *salvage, struct qf_err *err);
+/* The state it will have at the target. */
+const char *qf_salvage_state_there(const struct qf_salvage *salvage,
+				   const struct qf_salvage_item *item);
+
+/* ---------------------------------------------------------------- salvage_ledger.c */
+
 /* The key of a copy: the same for the same message whenever it is copied; of an import, whenever it is
    imported from that export. */
 void qf_salvage_copy_key(const struct qf_salvage *salvage, const struct qf_msg *msg,
 			 char key[QF_CLAIM_KEY_MAX]);
-
-/* Of creation time and sender, as hex: tells a message from another one of its id. */
-void qf_salvage_origin(const struct qf_msg *msg, int64_t created, char origin[33]);
-/* The state it will have at the target. */
-const char *qf_salvage_state_there(const struct qf_salvage *salvage,
-				   const struct qf_salvage_item *item);
+/* What was copied so far, as the target's manifests say; in place of what was read before. */
+enum qf_code qf_ledger_read(struct qf_salvage *salvage, struct qf_err *err);
+/* Has it arrived here before? */
+bool qf_ledger_has(const struct qf_salvage *salvage, const struct qf_msg *msg);
+/* No other run copies meanwhile. Waited for as long as a lease is; then QF_E_BUSY. */
+enum qf_code qf_ledger_lock(struct qf_salvage *salvage, struct qf_err *err);
+void qf_ledger_unlock(struct qf_salvage *salvage);
 
 /* ---------------------------------------------------------------- salvage_log.c */
 

@@ -29,7 +29,7 @@ record_of(const struct qf_salvage *salvage, const struct qf_salvage_item *item,
 		.detail = item->detail,
 		.file = item->name,
 		.id = item->name + 2,
-		.new_id = item->new_id,
+		.new_id = qf_salvage_item_new_id(salvage, item),
 		.from = qf_queue_dir(salvage->from, item->dir)->path,
 		.to = moves && salvage->has_target ? qf_queue_dir(salvage->to, item->to_dir)->path
 						   : NULL,
@@ -222,8 +222,7 @@ take_item(struct qf_salvage *salvage, const json_t *json, struct qf_salvage_item
 			 sizeof(item->sha)))
 		return false;
 	strcpy(item->name, name);
-	item->new_id = *new_id ? strdup(new_id) : NULL;
-	if (*new_id && !item->new_id)
+	if (*new_id && !qf_salvage_give_id(salvage, item, new_id))
 		return false;
 	item->dir = (uint16_t)dir;
 	item->to_dir = (uint16_t)(to_dir == SIZE_MAX ? 0 : to_dir);

@@ -15,8 +15,6 @@
 #include "msg.h"
 #include "salvage.h"
 
-const char qf_salvage_was_copied[] = "was copied to the target before";
-
 bool
 qf_salvage_same(const struct qf_msg *a, const struct qf_msg *b)
 {
@@ -71,23 +69,6 @@ qf_salvage_origin(const struct qf_msg *msg, int64_t created, char origin[33])
 	qf_sha_of((struct qf_slice){text.p, text.n}, sha);
 	qf_buf_release(&text);
 	snprintf(origin, 33, "%.32s", sha);
-}
-
-void
-qf_salvage_copy_key(const struct qf_salvage *salvage, const struct qf_msg *msg,
-		    char key[QF_CLAIM_KEY_MAX])
-{
-	const struct qf_files *files = qf_msg_files(msg);
-	const char *run = salvage->options.as_run;
-	char origin[33];
-
-	if (run) {
-		snprintf(key, QF_CLAIM_KEY_MAX, "%.*s.0/qf%.*s", QF_RUN_MAX - 1, run, (int)files->id.n,
-			 files->id.p);
-		return;
-	}
-	qf_salvage_origin(msg, qf_msg_envelope(msg)->created, origin);
-	snprintf(key, QF_CLAIM_KEY_MAX, "copy.%s/qf%.*s", origin, (int)files->id.n, files->id.p);
 }
 
 bool
@@ -153,26 +134,8 @@ look_at_target(struct look *look, const struct qf_msg *msg, struct qf_salvage_it
 	    qf_queue_find(salvage->to, item->name + 2, 0, compare, &comparison, NULL) == QF_OK &&
 	    comparison.same)
 		skip(item, QF_SALVAGE_WHY_PRESENT, "the target has this message");
-	else if (kinds && !(qf_salvage_new_id(salvage, id) && (item->new_id = strdup(id))))
+	else if (kinds && !(qf_salvage_new_id(salvage, id) && qf_salvage_give_id(salvage, item, id)))
 		skip(item, QF_SALVAGE_WHY_ERROR, "no new id can be made");
-}
-
-/* A copy: was it ever brought here? */
-static bool
-is_in_ledger(struct look *look, const struct qf_msg *msg)
-{
-	struct qf_salvage *salvage = look->salvage;
-	struct qf_arrival arrival = {.control = {.fd = -1}};
-	struct qf_mark mark;
-
-	qf_salvage_copy_key(salvage, msg, arrival.key);
-	if (!salvage->marks || !qf_marks_find(salvage->marks, arrival.key, &mark) || mark.voided)
-		return false;
-	arrival.dir = qf_target_dir_of(&salvage->target, mark.dir);
-	if (arrival.dir == SIZE_MAX || salvage->target.dirs[arrival.dir].incoming[0] < 0)
-		return true; /* where it was staged cannot be seen: rather not twice */
-	arrival.lane = mark.lane;
-	return qf_arrive_is_staged(&salvage->target, &arrival) == 0;
 }
 
 static void
@@ -195,7 +158,7 @@ decide(struct look *look, const struct qf_row *row, struct qf_salvage_item *item
 		skip(item, QF_SALVAGE_WHY_DAMAGED, "a tf beside it: see qf orphans");
 	else if (item->expired && salvage->options.expired == QF_EXPIRED_SKIP)
 		skip(item, QF_SALVAGE_WHY_EXPIRED, "past its return time");
-	else if (salvage->options.copy && salvage->has_target && is_in_ledger(look, row->msg))
+	else if (salvage->options.copy && salvage->has_target && qf_ledger_has(salvage, row->msg))
 		skip(item, QF_SALVAGE_WHY_PRESENT, qf_salvage_was_copied);
 	else if (salvage->has_target)
 		look_at_target(look, row->msg, item);
@@ -213,7 +176,7 @@ add_item(struct look *look, const struct qf_row *row, struct qf_err *err)
 	struct qf_salvage *salvage = look->salvage;
 	const struct qf_files *files = qf_msg_files(row->msg);
 	struct qf_salvage_item *item;
-	const char *id;
+	const char *id, *new_id;
 
 	item = qf_salvage_add_item(salvage);
 	if (!item) {
@@ -242,13 +205,13 @@ add_item(struct look *look, const struct qf_row *row, struct qf_err *err)
 	if (item->outcome == QF_SALVAGE_SKIP)
 		return true;
 	look->moving++;
-	id = item->new_id ? item->new_id : item->name + 2;
+	new_id = qf_salvage_item_new_id(salvage, item);
+	id = new_id ? new_id : item->name + 2;
 	if (!salvage->has_target)
 		return true;
-	item->to_dir = (uint16_t)qf_salvage_choose_dir(salvage, item->dir, item->name + 2,
-						       item->new_id);
+	item->to_dir = (uint16_t)qf_salvage_choose_dir(salvage, item->dir, item->name + 2, new_id);
 	/* Two of the source must not get one name either: two directories may have one id twice. */
-	if ((qf_queue_ndirs(salvage->from) == 1 && !item->new_id) ||
+	if ((qf_queue_ndirs(salvage->from) == 1 && !new_id) ||
 	    qf_names_add(salvage->target.names, id,
 			 qf_name_kind(item->name, strlen(item->name))))
 		return true;
@@ -373,21 +336,42 @@ count_claim(void *ctx, const struct qf_claim_found *claim)
 	return true;
 }
 
-static bool
-of_copies(void *ctx, const char *key)
+/* Two looks, so far apart that a source in use is seen to change. */
+static void
+see_changes(struct qf_salvage *salvage, uint64_t before)
 {
-	const struct qf_salvage *salvage = ctx;
-	const char *run = salvage->options.as_run;
-	size_t n = run ? strlen(run) : 0;
+	struct timespec pause = {.tv_sec = 1};
 
-	return run ? strncmp(key, run, n) == 0 && key[n] == '.' : strncmp(key, "copy.", 5) == 0;
+	if (salvage->options.two_looks && !qf_salvage_cancelled(salvage))
+		nanosleep(&pause, NULL);
+	salvage->sides.changing = last_change(salvage->from) != before;
+}
+
+enum qf_code
+qf_salvage_look_for_use(struct qf_salvage *salvage, struct qf_err *err)
+{
+	const struct qf_scan_options scanning = {.needs = QF_NEED_BUSY,
+						 .jobs = salvage->options.jobs,
+						 .max_ops = salvage->options.max_ops,
+						 .cancel = salvage->options.cancel};
+	uint64_t before = last_change(salvage->from);
+	struct qf_scan *scan = NULL;
+	struct qf_msg *msg = NULL;
+	enum qf_code code = qf_scan_new(salvage->from, &scanning, &scan, err);
+
+	salvage->sides.busy = 0;
+	while (!code && !(code = qf_scan_next(scan, &msg, err)) && msg)
+		salvage->sides.busy += qf_msg_files(msg)->busy == QF_YES;
+	qf_scan_free(scan);
+	if (!code)
+		see_changes(salvage, before);
+	return code;
 }
 
 enum qf_code
 qf_salvage_look(struct qf_salvage *salvage, struct qf_err *err)
 {
 	struct look look = {.salvage = salvage};
-	struct timespec pause = {.tv_sec = 1};
 	uint64_t before = last_change(salvage->from);
 	enum qf_code code;
 
@@ -399,9 +383,9 @@ qf_salvage_look(struct qf_salvage *salvage, struct qf_err *err)
 		salvage->has_target = code == QF_OK;
 	}
 	if (!code && salvage->options.copy && salvage->has_target)
-		code = qf_marks_read(salvage->target.io, salvage->target.manifests, of_copies, salvage,
-				     &salvage->marks, err);
-	if (!code)
+		code = qf_ledger_read(salvage, err);
+	/* A bundle has one file of a name, and no tf. */
+	if (!code && !salvage->options.as_run)
 		code = qf_names_add_queue(salvage->names, salvage->from, err);
 	if (!code && salvage->options.query) {
 		look.matcher = qf_matcher_new(salvage->options.query);
@@ -415,9 +399,7 @@ qf_salvage_look(struct qf_salvage *salvage, struct qf_err *err)
 		look_at_sides(salvage);
 		code = qf_claims_look(salvage->from, count_claim, salvage, err);
 	}
-	if (!code && salvage->options.two_looks && !qf_salvage_cancelled(salvage))
-		nanosleep(&pause, NULL);
-	salvage->sides.changing = last_change(salvage->from) != before;
+	see_changes(salvage, before);
 	for (size_t i = 0; !code && i < salvage->n; i++)
 		qf_salvage_tell_item(salvage, &salvage->items[i]);
 	qf_matcher_free(look.matcher);

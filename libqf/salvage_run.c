@@ -125,11 +125,24 @@ qf_salvage_run(struct qf_salvage *salvage, struct qf_err *err)
 	struct qf_lane_work work = {next_planned, &course, NULL, salvage->n};
 	enum qf_code code;
 
+	/* A plan was made at another time. */
+	if (salvage->options.copy && salvage->loaded) {
+		code = qf_salvage_look_for_use(salvage, err);
+		if (code)
+			return code;
+	}
 	if (salvage->options.copy && (salvage->sides.busy || salvage->sides.changing))
 		return qf_err_set(err, QF_E_BUSY, qf_queue_dir(salvage->from, 0)->path,
 				  "is in use (%s): copied, its mail would go out from both",
 				  salvage->sides.busy ? "locks are seen" : "names in it change");
 	code = qf_salvage_begin(salvage, err);
+	if (code)
+		return code;
+	/* Read anew: since it was planned another run may have been here. */
+	if (salvage->options.copy)
+		code = qf_ledger_lock(salvage, err);
+	if (!code && salvage->options.copy)
+		code = qf_ledger_read(salvage, err);
 	if (code)
 		return code;
 	memcpy(fresh.run, salvage->totals.run, sizeof(fresh.run));
@@ -285,8 +298,8 @@ take_found(void *ctx, const struct qf_claim_found *claim)
 	return !found->nomem;
 }
 
-static bool
-is_of_claims(void *ctx, const char *key)
+static enum qf_mark_wish
+of_claims(void *ctx, const char *key)
 {
 	const struct found *found = ctx;
 
@@ -294,9 +307,9 @@ is_of_claims(void *ctx, const char *key)
 		size_t n = strlen(found->folders[i].name);
 
 		if (strncmp(key, found->folders[i].name, n) == 0 && key[n] == '/')
-			return true;
+			return QF_MARK_WHOLE;
 	}
-	return false;
+	return QF_MARK_UNWANTED;
 }
 
 static size_t
@@ -321,7 +334,7 @@ finish_found(struct found *found, struct qf_err *err)
 	struct qf_salvage *salvage = found->salvage;
 	struct qf_marks *marks = NULL;
 	enum qf_code code = qf_marks_read(salvage->target.io, salvage->target.manifests,
-					  is_of_claims, found, &marks, err);
+					  of_claims, found, &marks, err);
 	const struct qf_lane_work work = {next_found, found, marks, found->n};
 
 	if (!code)

@@ -5,6 +5,7 @@ exec "${PYTHON:-python3}" "$0"
 """salvage: what is planned, moved, skipped and why; collisions, layouts, expired, held, damaged ones;
 copies and their ledger; saved plans; what is refused; big and empty bodies; every queue of the corpus
 moved: same mailq."""
+import fcntl
 import hashlib
 import json
 import os
@@ -14,6 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 sys.dont_write_bytecode = True
@@ -238,7 +240,6 @@ def copies():
            "verify: a copy is not doubled", p.records)
     q = Pair("locked")
     q.message(IDS[0])
-    import fcntl
     with open(os.path.join(q.source, "qf" + IDS[0]), "r+b") as f:
         fcntl.flock(f, fcntl.LOCK_EX)
         done = q.run("run", "--copy")
@@ -249,6 +250,69 @@ def copies():
                "and one in delivery is not moved", q.records, done.stderr)
     done = q.run("run")
     tap.ok(done.returncode == 0 and q.outcomes() == {IDS[0]: ("moved", None)}, "later it is", q.records)
+
+
+def deliver(at, name):
+    """As a sendmail that delivers at once: under the lock of the control file both files are removed."""
+    try:
+        with open(os.path.join(at, name), "r+b") as f:
+            fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.unlink(os.path.join(at, "df" + name[2:]))
+            os.unlink(os.path.join(at, name))
+            return True
+    except OSError:
+        return False
+
+
+def copies_again():
+    """What was copied and delivered is not copied again: not by a plan made before, not by a run at the same time."""
+    p = Pair("copies-again")
+    for id in IDS[:3]:
+        p.message(id)
+    plan = os.path.join(p.top, "plan")
+    p.run("plan", "--copy", "--save=" + plan)
+    p.run("run", "--copy", "--plan=" + plan)
+    tap.ok(p.total["moved"] == 3, "a copy by a plan", p.records)
+    for name in p.files():
+        os.unlink(os.path.join(p.target, name))        # delivered
+    done = p.run("run", "--copy", "--plan=" + plan)
+    tap.ok(done.returncode == 1 and p.outcomes() == {id: ("skipped", "present") for id in IDS[:3]} and
+           not p.files(), "by the same plan once more: nothing", p.records, done.stderr)
+    lock = os.path.join(p.target, ".qf/manifests/copy.lock")
+    p.message(IDS[3])
+    with open(lock, "w") as f:
+        fcntl.flock(f, fcntl.LOCK_EX)
+        done = p.run("run", "--copy", "--lease=1s")
+        tap.ok(done.returncode == 75 and b"another run is copying to it" in done.stderr and
+               not p.files(), "another run is at it", done.stderr)
+        waiting = threading.Timer(1, fcntl.flock, (f, fcntl.LOCK_UN))
+        waiting.start()
+        done = p.run("run", "--copy")
+        waiting.join()
+    tap.ok(done.returncode == 1 and p.outcomes()[IDS[3]] == ("copied", None),
+           "when it has ended this one goes on", p.records, done.stderr)
+    tap.ok(not os.path.exists(lock), "no lock is left behind")
+    with open(os.path.join(p.source, "qf" + IDS[0]), "r+b") as f:
+        fcntl.flock(f, fcntl.LOCK_EX)
+        done = p.run("run", "--copy", "--plan=" + plan)
+    tap.ok(done.returncode == 75 and b"locks are seen" in done.stderr,
+           "with a plan, too, a source in use is not copied", done.stderr)
+    tally, rounds = [], 4
+    for n in range(rounds):
+        q = Pair("copies-at-once-%d" % n)
+        ids = ["%sB%05d" % (IDS[0][:8], i) for i in range(150)]
+        for id in ids:
+            q.message(id)
+        runs = [subprocess.Popen([os.environ["QF"], "salvage", "run", "--copy", "-q", "-C", "none",
+                                  "--from=" + q.source, "--to=" + q.target, "--now=@%d" % NOW],
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                 env=dict(os.environ, QF_CONF="/dev/null")) for _ in range(3)]
+        seen = []
+        while any(run.poll() is None for run in runs) or any(name[:2] == "qf" for name in os.listdir(q.target)):
+            seen += [name[2:] for name in os.listdir(q.target)
+                     if name[:2] == "qf" and deliver(q.target, name)]
+        tally.append(sorted(seen) == sorted(ids))
+    tap.ok(tally == [True] * rounds, "three copies at once, delivered at once: each once", tally)
 
 
 def plans():
@@ -464,7 +528,6 @@ def claims():
     text = open(run).read()
     boot = json.loads(text)["boot"]
     p.put(run, text.replace(boot, "another").encode())
-    import fcntl
     with open(found[0], "r+b") as f:
         fcntl.flock(f, fcntl.LOCK_EX)
         start = time.monotonic()
@@ -563,6 +626,7 @@ with acting.fast_folder() as TOP:
     collisions()
     layouts()
     copies()
+    copies_again()
     plans()
     refused()
     bodies()
