@@ -5,6 +5,7 @@ exec "${PYTHON:-python3}" "$0"
 """salvage run and resume, killed before each call that changes a file, at the source and at the target,
 and cut off by a power failure after each: no message is lost, none is doubled, none is seen half, and
 resume and another run bring all to the target, also when its sendmail has delivered meanwhile."""
+import concurrent.futures
 import os
 import shutil
 import sys
@@ -147,6 +148,69 @@ def cut_off(faults, split, directory):
            name + ": power cut after every call, %d trees" % len(tried), "\n".join(failures[:3]))
 
 
+def judge_copy(sides, label, failures, eats):
+    """A copy that was cut short: what is there is whole, the source as it was; once more, and each is there once."""
+    source = sides.visible(sides.source)
+    eaten = sides.eat() if eats else []
+    for again in range(2):
+        there = sides.visible(sides.target)
+        for id, controls in there.items():
+            if controls != source.get(id):
+                failures.append("%s: %s is not what it is at the source" % (label, id))
+        done = sides.qf("run", "--copy")
+        if done.returncode not in (0, 1):
+            failures.append("%s: again: %d: %s" % (label, done.returncode, done.stderr))
+    there = sorted([*sides.visible(sides.target), *eaten])
+    if there != sorted(source) or sides.visible(sides.source) != source:
+        failures.append("%s: at the end there is %s" % (label, there))
+    left = [name for name in sides.incoming() if name != "trial"]
+    if left:
+        failures.append("%s: left staged: %s" % (label, left))
+    return len(there) - len(eaten), len(eaten)
+
+
+def copy_killed(faults, split, directory):
+    """Side by side: a copy takes a second, in which the source must not change."""
+    log = os.path.join(directory, "log")
+    sides = salvaging.Sides(os.path.join(directory, "copy"), split).make()
+    disk = acting.Disk(sides.top)
+    sides.qf("run", "--copy", env=faulty(faults, log=log))
+    with open(log) as f:
+        lines = f.read().splitlines()
+    os.unlink(log)
+    failures, tried = [], []
+
+    def killed(n):
+        for eats in (True, False) if ALL else (n % 2 == 0,):
+            mine = salvaging.Sides("%s.%d" % (sides.top, n), split).make()
+            status = mine.qf("run", "--copy", env=faulty(faults, n)).returncode
+            seen = judge_copy(mine, "copy killed at call %d" % n, failures, eats)
+            shutil.rmtree(mine.top)
+        return status, seen
+
+    def cut(job):
+        n, tree = job
+        mine = salvaging.Sides("%s.%d" % (sides.top, n), split)
+        os.mkdir(mine.top)
+        acting.put_tree(tree, mine.top)
+        judge_copy(mine, "power cut of a copy, tree %d" % n, failures, n % 2)
+        shutil.rmtree(mine.top)
+
+    for line in lines:
+        if line.split("\t")[1].startswith(sides.top):
+            disk.do(line)
+            trees = disk.trees()
+            tried += [tree for tree in (trees if ALL else trees[:1] + trees[-1:]) if tree not in tried]
+    with concurrent.futures.ThreadPoolExecutor(32) as pool:
+        points = list(pool.map(killed, range(1, len(lines) + 1)))
+        list(pool.map(cut, enumerate(tried)))
+    name = "source %s, target %s" % tuple("split" if s else "flat" for s in split)
+    tap.ok(not failures and len(points) > 30 and {status for status, _ in points} == {-9} and
+           {(3, 0), (0, 3)} <= {seen for _, seen in points} and len(tried) > 30,
+           name + ": copy killed at %d points, power cut: %d trees" % (len(points), len(tried)),
+           "\n".join(failures[:3]), points)
+
+
 def main():
     with acting.fast_folder() as directory:
         try:
@@ -157,6 +221,7 @@ def main():
             killed(faults, split, directory)
             killed_in_resume(faults, split, directory)
             cut_off(faults, split, directory)
+            copy_killed(faults, split, directory)
         killed_in_lanes(faults, directory)
     tap.done()
 
