@@ -337,8 +337,9 @@ is_taken_back(const struct tui_jobs *jobs, const struct tui_job *job)
 	return false;
 }
 
-/* The newest job that can be taken back, and was not yet. What jobs of earlier sessions changed the journal
-   has; but for what they moved and exported, which has no other record. NULL: there is none. */
+/* The newest job that can be taken back, and was not yet. Of earlier sessions only what was moved and
+   exported: the journal does not have it, but all else, also what others changed since. NULL: there is
+   none. */
 static const struct tui_job *
 job_to_undo(const struct tui_model *model)
 {
@@ -365,6 +366,8 @@ entry_to_undo(const struct tui_model *model)
 static unsigned
 undo_job(struct tui_model *model, const struct tui_job *job)
 {
+	char age[QF_TIME_TEXT];
+
 	if (job->alive) {
 		tui_note(model, "%s: still at work", job->what);
 		return TUI_DRAW;
@@ -381,10 +384,25 @@ undo_job(struct tui_model *model, const struct tui_job *job)
 	model->run.is_job = true;
 	snprintf(model->question[0], sizeof(model->question[0]), "Take back: %s (%zu %s)?", job->what,
 		 model->run.total, model->run.total == 1 ? "was done" : "were done");
+	qf_age_format(qf_time_between(job->time, model->clock), age);
 	snprintf(model->question[1], sizeof(model->question[1]),
-		 "Each that has gone on since stays as it is, and is named.");
+		 "It was begun %s ago. Each that has gone on since stays as it is, and is named.", age);
 	tui_ask_yes(model, TUI_UNDO);
 	return TUI_DRAW;
+}
+
+/* The job that made this entry, if it is known and has not been taken back. */
+static const struct tui_job *
+job_of_entry(const struct tui_model *model, const struct tui_entry *entry)
+{
+	for (size_t i = 0; i < model->jobs.n; i++) {
+		const struct tui_job *job = &model->jobs.jobs[i];
+		size_t n = strlen(job->entries);
+
+		if (n && strncmp(entry->entry, job->entries, n) == 0)
+			return job->can_undo && !is_taken_back(&model->jobs, job) ? job : NULL;
+	}
+	return NULL;
 }
 
 static unsigned
@@ -408,10 +426,12 @@ undo(struct tui_model *model)
 	entry = entry_to_undo(model);
 	if (job && (!entry || entry->time < job->time))
 		return undo_job(model, job);
-	if (entry)
-		return undo_entry(model, entry);
-	tui_note(model, "the journal has nothing that can be taken back");
-	return TUI_DRAW;
+	if (!entry) {
+		tui_note(model, "the journal has nothing that can be taken back");
+		return TUI_DRAW;
+	}
+	job = job_of_entry(model, entry);
+	return job ? undo_job(model, job) : undo_entry(model, entry);
 }
 
 unsigned

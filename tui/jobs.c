@@ -292,6 +292,18 @@ take_string(const char *line, const char *key, char *text, size_t size)
 		snprintf(text, size, "%.*s", (int)n, p + strlen(key));
 }
 
+/* RUN-NUMBER: up to the number. */
+static void
+take_entries(struct tui_job *job, const char *line)
+{
+	char *number;
+
+	take_string(line, "\"entry\":\"", job->entries, sizeof(job->entries));
+	number = strrchr(job->entries, '-');
+	if (number)
+		number[1] = '\0';
+}
+
 static void
 take_line(struct tracked *t, const char *line, size_t n)
 {
@@ -314,6 +326,8 @@ take_line(struct tracked *t, const char *line, size_t n)
 		take_string(line, "\"takes_back\":\"", job->takes_back, sizeof(job->takes_back));
 		take_string(line, "\"place\":\"", job->place, sizeof(job->place));
 	} else if (is_result(line)) {
+		if (!job->entries[0])
+			take_entries(job, line);
 		job->done++;
 		job->failed += !strstr(line, "\"result\":\"done\"") &&
 			       !strstr(line, "\"outcome\":\"moved\"") &&

@@ -552,6 +552,27 @@ def elsewhere(top):
         shown = t.wait("y yes", timeout=60)
         tap.ok("Take back: due of" in shown, "then what was done before that", shown)
         t.keys("n")
+        t.keys("*", "H")
+        t.wait("reason")
+        t.type("all of them\n")
+        t.wait("y yes", timeout=60)
+        t.keys("y")
+        t.wait("hold of 4 messages: done", timeout=60)
+    with terminal.Terminal(queue, 100, 30) as t:
+        t.wait("4 messages")
+        t.keys("u")
+        t.wait("once more")
+        for _ in range(100):
+            t.keys("u")
+            if "Take back" in t.screen():
+                break
+        shown = t.wait("y yes", timeout=60)
+        tap.ok("Take back: hold of 4 messages (4 were done)?" in shown and "It was begun" in shown,
+               "what a job of the last session did is taken back as one", shown)
+        t.keys("y")
+        t.wait("undo of 4", timeout=60)
+        t.wait("done", timeout=60)
+        tap.ok(len(files(queue, "qf")) == 4 and not files(queue, "hf"), "and so it is", os.listdir(queue))
         t.keys("O")
         t.type("-\n")
         t.wait("nothing was done")
