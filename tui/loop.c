@@ -24,8 +24,6 @@
 #define ESCAPE_MS 400
 /* How often jobs at work are looked at. */
 #define JOBS_MS 500
-/* Reading the queue may take a share of the time like this one. */
-#define SHARE 4
 
 /* As long as leaving may take once a signal has asked for it. */
 #define LEAVING_SECONDS 5
@@ -241,11 +239,6 @@ take_events(struct tui_loop *loop)
 		if (events[i].kind == TUI_EVENT_PICTURE && events[i].picture->complete) {
 			loop->reading = false;
 			loop->read_at = tui_clock_ms();
-			/* Longer where reading takes long: it is to take a small share of the time. */
-			loop->wait_ms = (uint64_t)loop->config->refresh * 1000;
-			if ((uint64_t)(events[i].picture->seconds * 1000 * SHARE) > loop->wait_ms)
-				loop->wait_ms = (uint64_t)(events[i].picture->seconds * 1000 * SHARE);
-			loop->model.interval = (int64_t)(loop->wait_ms + 999) / 1000;
 		}
 		tui_loop_apply(loop, &events[i]);
 		free(events[i].journal);
@@ -339,7 +332,7 @@ take_time(struct tui_loop *loop)
 	}
 	if (clock != loop->model.clock)
 		tui_loop_apply(loop, &(struct tui_event){.kind = TUI_EVENT_CLOCK, .clock = clock});
-	if (!loop->reading && now - loop->read_at >= loop->wait_ms) {
+	if (!loop->reading && now - loop->read_at >= loop->model.interval_ms) {
 		loop->reading = true;
 		tui_reader_ask(loop->reader, false);
 	}

@@ -23,7 +23,7 @@ struct tui_loop {
 	struct tui_decoder decoder;
 	uint64_t key_ms, escape_ms;
 	bool reading;
-	uint64_t read_at, wait_ms;    /* when the queue was last read, and how long to wait then */
+	uint64_t read_at;             /* when the queue was last read */
 	bool jobs_alive;
 	uint64_t jobs_at;
 	bool draw, leave, stop, input_ready;

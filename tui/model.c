@@ -9,6 +9,10 @@
 #include "model.h"
 #include "view.h"
 
+/* Reading the queue takes a share of the time like this one at most: where it takes long, it is looked at
+   less often. */
+#define SHARE 4
+
 void
 tui_note(struct tui_model *model, const char *format, ...)
 {
@@ -34,7 +38,7 @@ tui_model_init(struct tui_model *model, const struct tui_config *config, int64_t
 				    .opened_at = clock,
 				    .sort = qf_field_find("age", NULL),
 				    .read_at = QF_TIME_NONE,
-				    .interval = config->refresh,
+				    .interval_ms = (uint64_t)config->refresh * 1000,
 				    .minute = clock / 60,
 				    .error_at = SIZE_MAX,
 				    .lines = 24,
@@ -283,6 +287,9 @@ take_picture(struct tui_model *model, struct tui_picture *picture)
 	if (picture->complete) {
 		model->read_at = picture->at;
 		model->read_seconds = picture->seconds;
+		model->interval_ms = (uint64_t)model->config->refresh * 1000;
+		if ((uint64_t)(picture->seconds * 1000 * SHARE) > model->interval_ms)
+			model->interval_ms = (uint64_t)(picture->seconds * 1000 * SHARE);
 	}
 	if (picture->same) {
 		tui_picture_drop(picture);

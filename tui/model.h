@@ -159,7 +159,7 @@ struct tui_model {
 	struct tui_picture *picture;  /* the newest; NULL before there is any */
 	int64_t read_at;              /* when the queue was last read to the end */
 	double read_seconds;
-	int64_t interval;             /* between two readings */
+	uint64_t interval_ms;         /* between two readings */
 	char trouble[256];
 	unsigned serial;
 

@@ -640,6 +640,43 @@ TEST(idle_and_stale_are_told)
 	cr_assert(!shows("cut off"));
 }
 
+TEST(what_takes_long_to_read_is_looked_at_less_often)
+{
+	struct tui_picture *picture = read_picture();
+
+	picture->seconds = 0.1;
+	apply((struct tui_event){.kind = TUI_EVENT_PICTURE, .picture = picture});
+	cr_assert_eq(model.interval_ms, 2000);
+	picture = read_picture();
+	picture->seconds = 5;
+	apply((struct tui_event){.kind = TUI_EVENT_PICTURE, .picture = picture});
+	cr_assert_eq(model.interval_ms, 20000);
+	refresh();
+	cr_assert_eq(model.interval_ms, 2000, "and as often as before once it does not");
+}
+
+TEST(a_job_of_another_session_is_taken_back_as_one)
+{
+	struct tui_jobs jobs = {.jobs = calloc(1, sizeof(*jobs.jobs)), .n = 1};
+	struct tui_journal *journal = calloc(1, sizeof(*journal));
+
+	jobs.jobs[0] = (struct tui_job){.name = "y.job", .what = "rm of 2 messages", .command = "rm", .total = 2,
+					.done = 2, .ended = true, .can_undo = true, .time = NOW - 7200,
+					.entries = "20261127T074309Z-vm-14390-"};
+	apply((struct tui_event){.kind = TUI_EVENT_JOBS, .jobs = &jobs});
+	*journal = (struct tui_journal){.entries = calloc(2, sizeof(*journal->entries)), .n = 2, .known = true};
+	for (size_t i = 0; i < 2; i++)
+		journal->entries[i] = (struct tui_entry){
+			.entry = strdup(i ? "20261127T074309Z-vm-14390-1" : "20261127T080000Z-vm-143-0"),
+			.id = strdup("x"), .command = strdup("rm"), .time = NOW - 7200,
+			.undo = i ? QF_UNDO_POSSIBLE : QF_UNDO_DONE};
+	apply((struct tui_event){.kind = TUI_EVENT_JOURNAL, .journal = journal});
+	press("u");
+	cr_assert(shows("Take back: rm of 2 messages (2 were done)?"), "%s", screen());
+	cr_assert(shows("It was begun 2h ago"), "%s", screen());
+	press("n");
+}
+
 TEST(an_idle_screen_stays_as_it_is)
 {
 	char *before;

@@ -32,7 +32,7 @@ staleness(const struct tui_model *model)
 	if (model->read_at == QF_TIME_NONE)
 		return -1;
 	age = qf_time_between(model->read_at, model->clock);
-	return age > 3 * model->interval + 5 + (int64_t)(2 * model->read_seconds) ? age : -1;
+	return age > 3 * (int64_t)(model->interval_ms / 1000) + 5 + (int64_t)(2 * model->read_seconds) ? age : -1;
 }
 
 bool
