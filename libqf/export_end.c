@@ -240,6 +240,18 @@ release_one(struct qf_claims *claims, struct qf_claim *claim, struct qf_err *err
 	return code;
 }
 
+/* It may come back one day, to a queue that was a target once. */
+static enum qf_code
+leave(struct qf_salvage *salvage, const struct qf_claim *claim, struct qf_err *err)
+{
+	struct qf_mark mark = {.dir = "00000000000000000000000000000000"};
+
+	qf_claim_key(claim, mark.key);
+	qf_salvage_origin(claim->msg, qf_msg_envelope(claim->msg)->created, mark.message);
+	snprintf(mark.name, sizeof(mark.name), "%s", claim->name);
+	return qf_ledger_leave(salvage, &mark, 1, err);
+}
+
 static void
 commit_one(struct claims *claims, const struct receipt *receipt, const struct one *one)
 {
@@ -268,7 +280,9 @@ commit_one(struct claims *claims, const struct receipt *receipt, const struct on
 		tell(claims, one, QF_SALVAGE_FAILED, QF_SALVAGE_WHY_CHANGED,
 		     "the receipt is for another content; still claimed");
 	} else {
-		code = release_one(claims->salvage->claims, &claim, &err);
+		code = leave(claims->salvage, &claim, &err);
+		if (!code)
+			code = release_one(claims->salvage->claims, &claim, &err);
 		if (code)
 			tell_failure(claims, one, code, &err);
 		else

@@ -162,6 +162,27 @@ qf_move_close_data(struct qf_move_batch *batch, struct qf_move_slot *slot)
 	slot->data = -1;
 }
 
+bool
+qf_move_is_known(struct qf_move_batch *batch, struct qf_move_slot *slot)
+{
+	bool claimed = !slot->move->item;
+
+	switch (qf_ledger_ask(batch->salvage, slot->message, slot->claim.name + 2,
+			      slot->arrival.sha_data)) {
+	case QF_LEDGER_HAS:
+		qf_move_end(slot, claimed ? QF_SALVAGE_FAILED : QF_SALVAGE_SKIPPED,
+			    QF_SALVAGE_WHY_PRESENT, "%s%s", qf_salvage_was_copied,
+			    claimed ? ", by another run; left claimed" : "");
+		return true;
+	case QF_LEDGER_ELSEWHERE:
+		qf_move_end(slot, QF_SALVAGE_FAILED, QF_SALVAGE_WHY_ERROR, QF_LEDGER_ELSEWHERE_TEXT);
+		return true;
+	case QF_LEDGER_NO:
+		break;
+	}
+	return false;
+}
+
 static void
 stage(struct qf_move_batch *batch, struct qf_move_slot *slot)
 {
@@ -195,6 +216,14 @@ stage(struct qf_move_batch *batch, struct qf_move_slot *slot)
 				       (struct qf_slice){slot->control.p, slot->control.n},
 				       salvage->options.cancel, &slot->err);
 	qf_move_close_data(batch, slot);
+	if (!code && qf_move_is_known(batch, slot)) {
+		/* A claim that was found stays one: what becomes of it is for who made it to say. */
+		if (slot->move->item)
+			slot->step = STEP_UNDO;
+		else
+			qf_arrive_discard(&salvage->target, &slot->arrival);
+		return;
+	}
 	if (!code) {
 		slot->step = STEP_STAGED;
 		return;
@@ -209,17 +238,24 @@ stage(struct qf_move_batch *batch, struct qf_move_slot *slot)
 }
 
 static void
+fill_mark(struct qf_move_batch *batch, const struct qf_move_slot *slot, struct qf_mark *mark)
+{
+	*mark = (struct qf_mark){.number = slot->number, .lane = slot->arrival.lane};
+	strcpy(mark->key, slot->arrival.key);
+	strcpy(mark->message, slot->message);
+	strcpy(mark->name, slot->arrival.name);
+	strcpy(mark->dir, batch->salvage->target.dirs[slot->arrival.dir].identity);
+	strcpy(mark->sha_control, slot->arrival.sha_control);
+	strcpy(mark->sha_data, slot->arrival.sha_data);
+}
+
+static void
 put_mark(struct qf_move_batch *batch, struct qf_move_slot *slot, bool voided)
 {
-	struct qf_target *target = &batch->salvage->target;
-	struct qf_mark mark = {.number = slot->number, .lane = slot->arrival.lane,
-			       .voided = voided};
+	struct qf_mark mark;
 
-	strcpy(mark.key, slot->arrival.key);
-	strcpy(mark.name, slot->arrival.name);
-	strcpy(mark.dir, target->dirs[slot->arrival.dir].identity);
-	strcpy(mark.sha_control, slot->arrival.sha_control);
-	strcpy(mark.sha_data, slot->arrival.sha_data);
+	fill_mark(batch, slot, &mark);
+	mark.voided = voided;
 	qf_mark_write(&mark, qf_manifest_lines(batch->salvage->manifest));
 }
 
@@ -354,6 +390,24 @@ drop_claim(struct qf_move_batch *batch, struct qf_move_slot *slot)
 				     "removes it");
 }
 
+/* Before they are gone. */
+static void
+leave(struct qf_move_batch *batch)
+{
+	struct qf_mark marks[QF_TAKEN_MAX];
+	struct qf_err err;
+	enum qf_code code;
+	size_t n = 0;
+
+	for (size_t i = 0; i < batch->n; i++)
+		if (batch->slots[i].step == STEP_THERE)
+			fill_mark(batch, &batch->slots[i], &marks[n++]);
+	code = n ? qf_ledger_leave(batch->salvage, marks, n, &err) : QF_OK;
+	if (code)
+		fail_all(batch, STEP_THERE, &err, code, STEP_ENDED,
+			 "it has arrived; its claim is left: qf salvage resume removes it");
+}
+
 static void
 clear_source(struct qf_move_batch *batch)
 {
@@ -363,6 +417,7 @@ clear_source(struct qf_move_batch *batch)
 	enum qf_code code;
 	size_t n;
 
+	leave(batch);
 	each(batch, STEP_THERE, drop_data);
 	n = claims_at(batch, STEP_CLEARED, some);
 	code = n ? qf_claims_sync_data(claims, some, n, &err) : QF_OK;

@@ -84,6 +84,7 @@ judge(struct qf_move_batch *batch, struct qf_move_slot *slot)
 	}
 	changes.refresh = slot->expired && how->expired == QF_EXPIRED_REFRESH;
 	qf_rewrite_move(slot->claim.msg, &changes, &slot->control);
+	qf_salvage_origin(slot->claim.msg, qf_msg_envelope(slot->claim.msg)->created, slot->message);
 	qf_salvage_origin(slot->claim.msg,
 			  changes.refresh ? options->now
 					  : qf_msg_envelope(slot->claim.msg)->created,
@@ -159,17 +160,16 @@ go_on(struct qf_move_batch *batch, struct qf_move_slot *slot)
 	int staged;
 
 	slot->step = STEP_CLAIMED;
-	if (!batch->marks || !qf_marks_find(batch->marks, slot->arrival.key, &mark))
+	if (!batch->marks ||
+	    !(slot->arrival.unclaimed
+		      ? qf_ledger_find(batch->marks, slot->message, slot->arrival.key, &mark)
+		      : qf_marks_find(batch->marks, slot->arrival.key, slot->arrival.key, &mark)))
 		mark = (struct qf_mark){.voided = true};
 	slot->number = mark.number;
-	if (slot->arrival.unclaimed && !mark.voided && mark.brief) {
-		qf_move_end(slot, QF_SALVAGE_SKIPPED, QF_SALVAGE_WHY_PRESENT, "%s",
-			    qf_salvage_was_copied);
-		return;
-	}
-	if (mark.voided) {
-		/* Staged anew in the first lane. Copies always are: that the file is there already tells
-		   a run that another one is at the message. */
+	if (mark.voided || mark.brief) {
+		/* Staged anew in the first lane: by a copy, that the file is there already tells a run
+		   that another one is at the message; it has arrived before, or another one has of that
+		   origin, which its body tells. */
 		if (!slot->arrival.unclaimed)
 			qf_arrive_clear(target, &slot->arrival);
 		return;
@@ -177,9 +177,7 @@ go_on(struct qf_move_batch *batch, struct qf_move_slot *slot)
 	slot->arrival.lane = mark.lane;
 	slot->arrival.dir = qf_target_dir_of(target, mark.dir);
 	if (slot->arrival.dir == SIZE_MAX) {
-		qf_move_end(slot, QF_SALVAGE_FAILED, QF_SALVAGE_WHY_ERROR,
-		    "it was on its way to a directory that is none of the target's: give all of "
-		    "them");
+		qf_move_end(slot, QF_SALVAGE_FAILED, QF_SALVAGE_WHY_ERROR, QF_LEDGER_ELSEWHERE_TEXT);
 		return;
 	}
 	strcpy(slot->arrival.name, mark.name);
@@ -193,6 +191,8 @@ go_on(struct qf_move_batch *batch, struct qf_move_slot *slot)
 		qf_move_fail(slot, code, QF_MOVE_STILL_CLAIMED);
 	} else if (staged == 0) {
 		slot->step = STEP_NAMED;
+	} else if (qf_move_is_known(batch, slot)) {
+		return;
 	} else {
 		code = qf_arrive_again(target, &slot->arrival, &slot->err);
 		if (code == QF_OK)

@@ -35,6 +35,7 @@ struct qf_move_slot {
 	bool expired;
 	int64_t bounce_at;
 	const char *as;
+	char message[33];       /* as it is known in the ledger: its origin at the source */
 	char origin[33];        /* as it will be there */
 	/* The outcome. */
 	enum qf_salvage_outcome outcome;
@@ -62,6 +63,9 @@ void qf_move_end(struct qf_move_slot *slot, enum qf_salvage_outcome outcome,
 	__attribute__((format(printf, 4, 5)));
 void qf_move_fail(struct qf_move_slot *slot, enum qf_code code, const char *where);
 
+/* Was it, by another claim, brought to the target before? Then there is an outcome; the slot's sum of its
+   body is known. */
+bool qf_move_is_known(struct qf_move_batch *batch, struct qf_move_slot *slot);
 void qf_move_close_data(struct qf_move_batch *batch, struct qf_move_slot *slot);
 
 /* ---------------------------------------------------------------- move_begin.c */

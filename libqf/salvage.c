@@ -106,7 +106,6 @@ qf_salvage_new(struct qf_queue *from, struct qf_queue *to,
 	if (!salvage)
 		return qf_err_nomem(err);
 	pthread_mutex_init(&salvage->mutex, NULL);
-	salvage->ledger.fd = -1;
 	salvage->from = from;
 	salvage->to = to;
 	salvage->io = qf_queue_io(from);
@@ -139,6 +138,7 @@ qf_salvage_free(struct qf_salvage *salvage)
 		return;
 	pthread_mutex_destroy(&salvage->mutex);
 	qf_manifest_close(salvage->manifest);
+	qf_manifest_close(salvage->left);
 	qf_claims_close(salvage->claims);
 	qf_marks_free(salvage->marks);
 	qf_ledger_unlock(salvage);
@@ -272,7 +272,7 @@ qf_salvage_begin(struct qf_salvage *salvage, struct qf_err *err)
 	code = qf_claims_open(salvage->from, &run, salvage->options.copy, &salvage->claims, err);
 	if (!code)
 		code = qf_manifest_create(salvage->target.io, salvage->target.manifests,
-					  salvage->run, &salvage->manifest, err);
+					  salvage->run, QF_MANIFEST, &salvage->manifest, err);
 	if (!code)
 		put_head(salvage);
 	return code;

@@ -21,6 +21,7 @@
 #include "claim.h"
 #include "crew.h"
 #include "manifest.h"
+#include "marks.h"
 #include "names.h"
 #include "qf.h"
 #include "target.h"
@@ -38,7 +39,7 @@ struct qf_salvage_item {
 	const char *detail;          /* or NULL; a text that is always there */
 };
 
-/* The detail of what is skipped because a run brought it here: its mark says so. */
+/* The detail of what is skipped because a run brought it here before: its mark says so. */
 extern const char qf_salvage_was_copied[];
 
 struct qf_salvage {
@@ -51,8 +52,10 @@ struct qf_salvage {
 	bool has_target;
 	struct qf_claims *claims;    /* NULL: only looked */
 	struct qf_manifest *manifest;
-	struct qf_marks *marks;      /* a copy: everything ever copied here */
-	struct qf_taken ledger;      /* a copy: the lock on that; fd -1 */
+	struct qf_marks *marks;      /* the ledger: everything ever brought here */
+	struct qf_taken *locks;      /* of the target's directories; NULL: none */
+	struct qf_manifest *left;    /* at the source: what is taken away; NULL: not begun, or not wanted */
+	bool left_known;
 	struct qf_names *names;      /* of the source, while it is looked at; else NULL */
 	pthread_mutex_t mutex;       /* of manifest, totals, reports and new ids, while lanes are at work */
 	struct qf_salvage_item *items;
@@ -110,16 +113,38 @@ const char *qf_salvage_state_there(const struct qf_salvage *salvage,
 
 /* ---------------------------------------------------------------- salvage_ledger.c */
 
-/* The key of a copy: the same for the same message whenever it is copied; of an import, whenever it is
-   imported from that export. */
+/* The key of a copy: the same for the same message whenever it is copied from a directory of that name;
+   of an import, whenever it is imported from that export. */
 void qf_salvage_copy_key(const struct qf_salvage *salvage, const struct qf_msg *msg,
 			 char key[QF_CLAIM_KEY_MAX]);
-/* What was copied so far, as the target's manifests say; in place of what was read before. */
+/* What was brought so far, as the target's manifests say; in place of what was read before. */
 enum qf_code qf_ledger_read(struct qf_salvage *salvage, struct qf_err *err);
-/* Has it arrived here before? */
-bool qf_ledger_has(const struct qf_salvage *salvage, const struct qf_msg *msg);
-/* No other run copies meanwhile. Waited for as long as a lease is; then QF_E_BUSY. */
-enum qf_code qf_ledger_lock(struct qf_salvage *salvage, struct qf_err *err);
+
+enum qf_ledger_says {
+	QF_LEDGER_NO,
+	QF_LEDGER_HAS,       /* it was brought here, and not taken away again */
+	QF_LEDGER_ELSEWHERE, /* or is on its way, in a directory that was not given */
+};
+#define QF_LEDGER_ELSEWHERE_TEXT \
+	"it was on its way to a directory that is none of the target's: give all of them"
+/* message: qf_salvage_origin() at its source. data: the sum of its body, as text; NULL: of any body. */
+enum qf_ledger_says qf_ledger_ask(const struct qf_salvage *salvage, const char *message,
+				  const char *id, const char *data);
+/* The same of a message at the source; its body is read if it has to be. */
+enum qf_ledger_says qf_ledger_has(const struct qf_salvage *salvage, const struct qf_msg *msg);
+/* The mark of that claim in the ledger. */
+bool qf_ledger_find(const struct qf_marks *marks, const char *message, const char *key,
+		    struct qf_mark *mark);
+/* The sum of its body, as text. False: it cannot be read. */
+bool qf_salvage_body_sum(struct qf_queue *queue, const struct qf_msg *msg, char sha[QF_SHA_TEXT],
+			 const volatile int *cancel);
+/* Write down at the source that these leave it, if it ever was a target; on disk before they are gone.
+   Of each key, message, directory; the sums if they are known. From any lane. */
+enum qf_code qf_ledger_leave(struct qf_salvage *salvage, const struct qf_mark *marks, size_t n,
+			     struct qf_err *err);
+/* No run copies meanwhile; if not shared, none moves either. Waited for as long as a lease is; then
+   QF_E_BUSY. */
+enum qf_code qf_ledger_lock(struct qf_salvage *salvage, bool shared, struct qf_err *err);
 void qf_ledger_unlock(struct qf_salvage *salvage);
 
 /* ---------------------------------------------------------------- salvage_log.c */

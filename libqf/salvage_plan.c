@@ -107,16 +107,30 @@ skip(struct qf_salvage_item *item, enum qf_salvage_why why, const char *detail)
 }
 
 struct comparison {
+	struct qf_salvage *salvage;
 	const struct qf_msg *msg;
-	bool same;
+	bool same, body; /* of one origin; and with one body, as far as both can be read */
 };
+
+static bool
+has_same_body(struct qf_salvage *salvage, const struct qf_msg *msg, const struct qf_msg *there)
+{
+	const volatile int *cancel = salvage->options.cancel;
+	char a[QF_SHA_TEXT], b[QF_SHA_TEXT];
+
+	return qf_salvage_body_sum(salvage->from, msg, a, cancel) &&
+	       qf_salvage_body_sum(salvage->to, there, b, cancel) && strcmp(a, b) == 0;
+}
 
 static bool
 compare(void *ctx, struct qf_msg *msg)
 {
 	struct comparison *comparison = ctx;
 
-	comparison->same |= qf_salvage_same(comparison->msg, msg);
+	if (!qf_salvage_same(comparison->msg, msg))
+		return true;
+	comparison->same = true;
+	comparison->body = has_same_body(comparison->salvage, comparison->msg, msg);
 	return !comparison->same;
 }
 
@@ -126,16 +140,38 @@ look_at_target(struct look *look, const struct qf_msg *msg, struct qf_salvage_it
 {
 	struct qf_salvage *salvage = look->salvage;
 	unsigned controls = 1u << QF_KIND_QUEUED | 1u << QF_KIND_HELD | 1u << QF_KIND_LOST;
-	struct comparison comparison = {.msg = msg};
+	struct comparison comparison = {.salvage = salvage, .msg = msg};
 	unsigned kinds = qf_names_find(salvage->target.names, item->name + 2);
 	char id[QF_NAME_MAX - 2];
 
 	if (kinds & controls &&
 	    qf_queue_find(salvage->to, item->name + 2, 0, compare, &comparison, NULL) == QF_OK &&
 	    comparison.same)
-		skip(item, QF_SALVAGE_WHY_PRESENT, "the target has this message");
+		/* Two containers may have made one id at one time; or somebody copied half of it. */
+		skip(item, QF_SALVAGE_WHY_PRESENT,
+		     comparison.body ? "the target has this message"
+				     : "the target has one of its id, time and sender, but with "
+				       "another body: look at both");
 	else if (kinds && !(qf_salvage_new_id(salvage, id) && qf_salvage_give_id(salvage, item, id)))
 		skip(item, QF_SALVAGE_WHY_ERROR, "no new id can be made");
+}
+
+/* Was it ever brought here? */
+static bool
+is_in_ledger(const struct qf_salvage *salvage, const struct qf_msg *msg,
+	     struct qf_salvage_item *item)
+{
+	switch (qf_ledger_has(salvage, msg)) {
+	case QF_LEDGER_HAS:
+		skip(item, QF_SALVAGE_WHY_PRESENT, qf_salvage_was_copied);
+		return true;
+	case QF_LEDGER_ELSEWHERE:
+		skip(item, QF_SALVAGE_WHY_ERROR, QF_LEDGER_ELSEWHERE_TEXT);
+		return true;
+	case QF_LEDGER_NO:
+		break;
+	}
+	return false;
 }
 
 static void
@@ -158,9 +194,7 @@ decide(struct look *look, const struct qf_row *row, struct qf_salvage_item *item
 		skip(item, QF_SALVAGE_WHY_DAMAGED, "a tf beside it: see qf orphans");
 	else if (item->expired && salvage->options.expired == QF_EXPIRED_SKIP)
 		skip(item, QF_SALVAGE_WHY_EXPIRED, "past its return time");
-	else if (salvage->options.copy && salvage->has_target && qf_ledger_has(salvage, row->msg))
-		skip(item, QF_SALVAGE_WHY_PRESENT, qf_salvage_was_copied);
-	else if (salvage->has_target)
+	else if (salvage->has_target && !is_in_ledger(salvage, row->msg, item))
 		look_at_target(look, row->msg, item);
 	if (item->outcome != QF_SALVAGE_SKIP && files->busy == QF_YES)
 		skip(item, QF_SALVAGE_WHY_BUSY, "in delivery");
@@ -382,7 +416,7 @@ qf_salvage_look(struct qf_salvage *salvage, struct qf_err *err)
 		code = qf_target_open(salvage->to, true, &salvage->target, err);
 		salvage->has_target = code == QF_OK;
 	}
-	if (!code && salvage->options.copy && salvage->has_target)
+	if (!code && salvage->has_target)
 		code = qf_ledger_read(salvage, err);
 	/* A bundle has one file of a name, and no tf. */
 	if (!code && !salvage->options.as_run)

@@ -139,9 +139,8 @@ qf_salvage_run(struct qf_salvage *salvage, struct qf_err *err)
 	if (code)
 		return code;
 	/* Read anew: since it was planned another run may have been here. */
-	if (salvage->options.copy)
-		code = qf_ledger_lock(salvage, err);
-	if (!code && salvage->options.copy)
+	code = qf_ledger_lock(salvage, !salvage->options.copy, err);
+	if (!code)
 		code = qf_ledger_read(salvage, err);
 	if (code)
 		return code;
@@ -299,10 +298,12 @@ take_found(void *ctx, const struct qf_claim_found *claim)
 }
 
 static enum qf_mark_wish
-of_claims(void *ctx, const char *key)
+of_claims(void *ctx, const struct qf_mark *mark, char index[QF_CLAIM_KEY_MAX])
 {
 	const struct found *found = ctx;
+	const char *key = mark->key;
 
+	(void)index; /* they are found by their key */
 	for (size_t i = 0; i < found->nfolders; i++) {
 		size_t n = strlen(found->folders[i].name);
 
@@ -333,7 +334,7 @@ finish_found(struct found *found, struct qf_err *err)
 {
 	struct qf_salvage *salvage = found->salvage;
 	struct qf_marks *marks = NULL;
-	enum qf_code code = qf_marks_read(salvage->target.io, salvage->target.manifests,
+	enum qf_code code = qf_marks_read(salvage->target.io, &salvage->target.manifests, 1, false,
 					  of_claims, found, &marks, err);
 	const struct qf_lane_work work = {next_found, found, marks, found->n};
 
@@ -361,6 +362,10 @@ qf_salvage_resume(struct qf_salvage *salvage, struct qf_err *err)
 	struct found found = {.salvage = salvage};
 	enum qf_code code = qf_salvage_begin(salvage, err);
 
+	if (!code)
+		code = qf_ledger_lock(salvage, true, err);
+	if (!code)
+		code = qf_ledger_read(salvage, err);
 	if (code)
 		return code;
 	for (;;) {

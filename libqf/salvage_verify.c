@@ -255,7 +255,7 @@ read_manifests(struct verify *v, struct qf_err *err)
 	if (target->manifests < 0)
 		return qf_err_set(err, QF_E_NOT_FOUND, "manifest",
 				  "the target has none: nothing was ever brought there");
-	code = qf_manifest_names(target->io, target->manifests, &names, err);
+	code = qf_manifest_names(target->io, target->manifests, QF_MANIFEST, &names, err);
 	for (size_t at = 0; !code && at < names.n; at += strlen(names.p + at) + 1)
 		n++;
 	sorted = calloc(n ? n : 1, sizeof(*sorted));

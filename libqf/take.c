@@ -15,10 +15,11 @@
 static int
 lock_file(struct qf_io *io, int fd, unsigned kinds)
 {
-	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	bool shared = kinds & QF_TAKE_SHARED;
+	struct flock whole = {.l_type = shared ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET};
 
 	/* flock first: the one that Debian's and Red Hat's sendmail use. */
-	if ((kinds & QF_TAKE_FLOCK) && qf_io_flock(io, fd, LOCK_EX | LOCK_NB) != 0)
+	if ((kinds & QF_TAKE_FLOCK) && qf_io_flock(io, fd, (shared ? LOCK_SH : LOCK_EX) | LOCK_NB) != 0)
 		return errno == EWOULDBLOCK ? EAGAIN : errno;
 	if ((kinds & QF_TAKE_FCNTL) && qf_io_setlk(io, fd, &whole) != 0)
 		return errno == EACCES ? EAGAIN : errno;

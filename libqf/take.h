@@ -22,8 +22,8 @@
 
 #define QF_TAKEN_MAX 32
 
-/* The locks to take. */
-enum { QF_TAKE_FLOCK = 1, QF_TAKE_FCNTL = 2 };
+/* The locks to take; shared ones, of files of our own: those exclude only others that are not. */
+enum { QF_TAKE_FLOCK = 1, QF_TAKE_FCNTL = 2, QF_TAKE_SHARED = 4 };
 
 /* A control file whose lock is held. */
 struct qf_taken {

@@ -15,6 +15,8 @@
 #include "target.h"
 
 #define IDENTITY "identity"
+/* In directories that were a target together: the identity of the one with the manifests. */
+#define MAIN "main"
 
 /* ------------------------------------------------------------------ what new files are like */
 
@@ -62,9 +64,9 @@ choose_owner(struct qf_target *target, size_t index, const struct stat *above)
 /* ------------------------------------------------------------------ identity */
 
 static bool
-read_identity(struct qf_io *io, int home, char identity[33])
+read_identity(struct qf_io *io, int home, const char *name, char identity[33])
 {
-	int fd = qf_io_open(io, home, IDENTITY, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	int fd = qf_io_open(io, home, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	ssize_t n = fd < 0 ? -1 : qf_io_read(io, fd, identity, 32);
 
 	if (fd >= 0)
@@ -75,30 +77,40 @@ read_identity(struct qf_io *io, int home, char identity[33])
 
 /* Made under another name and renamed: whoever is first, all read the same. */
 static enum qf_code
+write_identity(struct qf_io *io, int home, const char *name, const char identity[33],
+	       struct qf_err *err)
+{
+	char fresh[32];
+	enum qf_code code = QF_OK;
+	int fd;
+
+	snprintf(fresh, sizeof(fresh), "%s.%ld", name, (long)getpid());
+	fd = qf_io_create(io, home, fresh, O_WRONLY | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return qf_err_sys(err, errno, name, "cannot create");
+	if (qf_io_write(io, fd, identity, 32) != 0 || qf_io_fsync(io, fd) != 0)
+		code = qf_err_sys(err, errno, name, "cannot write");
+	qf_io_close(io, fd);
+	if (!code && qf_io_rename_new(io, home, fresh, home, name) != 0 && errno != EEXIST)
+		code = qf_err_sys(err, errno, name, "cannot rename");
+	if (!code && qf_io_fsync(io, home) != 0)
+		code = qf_err_sys(err, errno, name, "cannot sync");
+	qf_io_unlink(io, home, fresh, 0);
+	return code;
+}
+
+static enum qf_code
 make_identity(struct qf_io *io, int home, char identity[33], struct qf_err *err)
 {
 	unsigned char random[16];
-	char name[32];
-	enum qf_code code = QF_OK;
-	int fd;
+	enum qf_code code;
 
 	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
 		return qf_err_sys(err, errno, IDENTITY, "no random number to be had");
 	for (size_t i = 0; i < sizeof(random); i++)
 		snprintf(identity + 2 * i, 3, "%02x", random[i]);
-	snprintf(name, sizeof(name), IDENTITY ".%ld", (long)getpid());
-	fd = qf_io_create(io, home, name, O_WRONLY | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return qf_err_sys(err, errno, IDENTITY, "cannot create");
-	if (qf_io_write(io, fd, identity, 32) != 0 || qf_io_fsync(io, fd) != 0)
-		code = qf_err_sys(err, errno, IDENTITY, "cannot write");
-	qf_io_close(io, fd);
-	if (!code && qf_io_rename_new(io, home, name, home, IDENTITY) != 0 && errno != EEXIST)
-		code = qf_err_sys(err, errno, IDENTITY, "cannot rename");
-	if (!code && qf_io_fsync(io, home) != 0)
-		code = qf_err_sys(err, errno, IDENTITY, "cannot sync");
-	qf_io_unlink(io, home, name, 0);
-	if (!code && !read_identity(io, home, identity))
+	code = write_identity(io, home, IDENTITY, identity, err);
+	if (!code && !read_identity(io, home, IDENTITY, identity))
 		code = qf_err_set(err, QF_E_DATA, IDENTITY, "is not what it should be");
 	return code;
 }
@@ -157,7 +169,7 @@ open_dir(struct qf_target *target, size_t index, bool looks, struct qf_err *err)
 	code = qf_home_open(target->queue, index, !looks, &dir->home, err);
 	if (code == QF_E_NOT_FOUND && looks)
 		return QF_OK;
-	if (!code && (!read_identity(io, dir->home, dir->identity)) && !looks)
+	if (!code && (!read_identity(io, dir->home, IDENTITY, dir->identity)) && !looks)
 		code = make_identity(io, dir->home, dir->identity, err);
 	if (code || looks) {
 		/* Where it is, it tells what has not arrived yet. */
@@ -169,6 +181,62 @@ open_dir(struct qf_target *target, size_t index, bool looks, struct qf_err *err)
 	if (!code)
 		code = qf_take_kinds(io, dir->home, &dir->kinds, err);
 	return code ? code : try_file(target, index, err);
+}
+
+/* Whose account is kept elsewhere may not be a target without that one. */
+static enum qf_code
+check_main(struct qf_target *target, size_t index, struct qf_err *err)
+{
+	const char *path = qf_queue_dir(target->queue, index)->path;
+	char identity[33];
+
+	if (!read_identity(target->io, target->dirs[index].home, MAIN, identity) ||
+	    qf_target_dir_of(target, identity) != SIZE_MAX)
+		return QF_OK;
+	qf_err_set(err, QF_E_NOT_FOUND, path,
+		   "mail was brought here together with other directories, one of which keeps the account");
+	qf_err_hint(err, "give all of them; where that one is gone for good, remove %.200s/.qf/" MAIN,
+		    path);
+	return QF_E_NOT_FOUND;
+}
+
+/* Where manifests are already, whatever directories have come up before it; else the first. */
+static enum qf_code
+choose_main(struct qf_target *target, bool looks, struct qf_err *err)
+{
+	size_t first = SIZE_MAX, usable = 0;
+	enum qf_code code = QF_OK;
+
+	for (size_t i = 0; i < target->ndirs && !code; i++) {
+		struct qf_target_dir *dir = &target->dirs[i];
+
+		if (qf_queue_dir(target->queue, i)->trouble)
+			continue;
+		usable++;
+		first = first == SIZE_MAX ? i : first;
+		if (dir->home < 0)
+			continue;
+		code = qf_home_folder(target->io, dir->home, "manifests", false, &dir->manifests, err);
+		if (code == QF_E_NOT_FOUND)
+			code = QF_OK;
+		if (!code && dir->manifests >= 0 && target->main == SIZE_MAX)
+			target->main = i;
+		if (!code)
+			code = check_main(target, i, err);
+	}
+	if (target->main == SIZE_MAX)
+		target->main = first;
+	if (!code && first == SIZE_MAX)
+		return qf_err_set(err, QF_E_NOT_FOUND, "target", "no directory of it can be used");
+	if (!code && !looks && target->dirs[target->main].manifests < 0)
+		code = qf_home_folder(target->io, target->dirs[target->main].home, "manifests",
+				      true, &target->dirs[target->main].manifests, err);
+	for (size_t i = 0; i < target->ndirs && !code && !looks && usable > 1; i++)
+		if (i != target->main && target->dirs[i].home >= 0)
+			code = write_identity(target->io, target->dirs[i].home, MAIN,
+					      target->dirs[target->main].identity, err);
+	target->manifests = target->dirs[target->main].manifests;
+	return code;
 }
 
 enum qf_code
@@ -184,31 +252,14 @@ qf_target_open(struct qf_queue *queue, bool looks, struct qf_target *target, str
 		return qf_err_nomem(err);
 	pthread_mutex_init(&target->mutex, NULL);
 	for (size_t i = 0; i < n; i++) {
-		target->dirs[i].home = -1;
+		target->dirs[i].home = target->dirs[i].manifests = -1;
 		for (unsigned lane = 0; lane < QF_LANES_MAX; lane++)
 			target->dirs[i].incoming[lane] = -1;
 	}
-	for (size_t i = 0; i < n && !code; i++) {
+	for (size_t i = 0; i < n && !code; i++)
 		code = open_dir(target, i, looks, err);
-		if (!code && target->main == SIZE_MAX && !qf_queue_dir(queue, i)->trouble)
-			target->main = i;
-	}
-	/* Where manifests are already, whatever directories have come up before it. */
-	for (size_t i = 0; i < n && !code && target->manifests < 0; i++) {
-		if (target->dirs[i].home < 0)
-			continue;
-		code = qf_home_folder(target->io, target->dirs[i].home, "manifests", false,
-				      &target->manifests, err);
-		if (code == QF_E_NOT_FOUND)
-			code = QF_OK;
-		if (!code && target->manifests >= 0)
-			target->main = i;
-	}
-	if (!code && target->main == SIZE_MAX)
-		code = qf_err_set(err, QF_E_NOT_FOUND, "target", "no directory of it can be used");
-	if (!code && target->manifests < 0 && !looks)
-		code = qf_home_folder(target->io, target->dirs[target->main].home, "manifests",
-				      true, &target->manifests, err);
+	if (!code)
+		code = choose_main(target, looks, err);
 	if (!code) {
 		target->names = qf_names_new();
 		code = target->names ? qf_names_add_queue(target->names, queue, err)
@@ -225,12 +276,12 @@ qf_target_close(struct qf_target *target)
 	for (size_t i = 0; target->dirs && i < target->ndirs; i++) {
 		if (target->dirs[i].home >= 0)
 			qf_io_close(target->io, target->dirs[i].home);
+		if (target->dirs[i].manifests >= 0)
+			qf_io_close(target->io, target->dirs[i].manifests);
 		for (unsigned lane = 0; lane < QF_LANES_MAX; lane++)
 			if (target->dirs[i].incoming[lane] >= 0)
 				qf_io_close(target->io, target->dirs[i].incoming[lane]);
 	}
-	if (target->dirs && target->manifests >= 0)
-		qf_io_close(target->io, target->manifests);
 	qf_names_free(target->names);
 	if (target->dirs)
 		pthread_mutex_destroy(&target->mutex);

@@ -29,6 +29,7 @@
 /* One directory of the target. */
 struct qf_target_dir {
 	int home;
+	int manifests;           /* -1: it has none */
 	int incoming[QF_LANES_MAX]; /* -1: not opened */
 	unsigned kinds;          /* QF_TAKE_* */
 	char identity[33];       /* in .qf/identity: 32 hex digits */
@@ -45,7 +46,7 @@ struct qf_target {
 	struct qf_target_dir *dirs;
 	size_t ndirs;
 	size_t main;             /* the directory whose identity is the queue's, with the manifests */
-	int manifests;           /* its .qf/manifests */
+	int manifests;           /* that one's, not to be closed */
 	pthread_mutex_t mutex;   /* of what is opened in incoming/ */
 	struct qf_names *names;  /* all names of queue files, for collisions; NULL: not looked */
 };
@@ -54,7 +55,9 @@ struct qf_target {
  * qf_target_open - get ready to bring messages in: make .qf/ and its folders, and see, with a file
  * made and given away like the ones to come, that it can be done.
  * looks    only look: nothing is made or tried; where there is no .qf/ there is no identity.
- * Returns  QF_OK; QF_E_DENIED (its hint names the capability that is missing), QF_E_SYS, QF_E_DATA,
+ * Where a directory was a target together with others, one of those keeps the account of what was brought
+ * (main); without it nobody could tell what was there before.
+ * Returns  QF_OK; QF_E_NOT_FOUND, that one is not among the queue's; QF_E_DENIED (its hint names the capability that is missing), QF_E_SYS, QF_E_DATA,
  *          QF_E_NOMEM.
  */
 enum qf_code qf_target_open(struct qf_queue *queue, bool looks, struct qf_target *target,

@@ -278,12 +278,12 @@ def copies_again():
     done = p.run("run", "--copy", "--plan=" + plan)
     tap.ok(done.returncode == 1 and p.outcomes() == {id: ("skipped", "present") for id in IDS[:3]} and
            not p.files(), "by the same plan once more: nothing", p.records, done.stderr)
-    lock = os.path.join(p.target, ".qf/manifests/copy.lock")
+    lock = os.path.join(p.target, ".qf/salvage.lock")
     p.message(IDS[3])
     with open(lock, "w") as f:
         fcntl.flock(f, fcntl.LOCK_EX)
         done = p.run("run", "--copy", "--lease=1s")
-        tap.ok(done.returncode == 75 and b"another run is copying to it" in done.stderr and
+        tap.ok(done.returncode == 75 and b"another run is at work on it" in done.stderr and
                not p.files(), "another run is at it", done.stderr)
         waiting = threading.Timer(1, fcntl.flock, (f, fcntl.LOCK_UN))
         waiting.start()
@@ -291,7 +291,11 @@ def copies_again():
         waiting.join()
     tap.ok(done.returncode == 1 and p.outcomes()[IDS[3]] == ("copied", None),
            "when it has ended this one goes on", p.records, done.stderr)
-    tap.ok(not os.path.exists(lock), "no lock is left behind")
+    with open(lock, "w") as f:
+        fcntl.flock(f, fcntl.LOCK_SH)
+        p.message(IDS[4])
+        done = p.run("run")
+        tap.ok(p.outcomes()[IDS[4]] == ("moved", None), "runs that move share the target", p.records, done.stderr)
     with open(os.path.join(p.source, "qf" + IDS[0]), "r+b") as f:
         fcntl.flock(f, fcntl.LOCK_EX)
         done = p.run("run", "--copy", "--plan=" + plan)
@@ -313,6 +317,112 @@ def copies_again():
                      if name[:2] == "qf" and deliver(q.target, name)]
         tally.append(sorted(seen) == sorted(ids))
     tap.ok(tally == [True] * rounds, "three copies at once, delivered at once: each once", tally)
+
+
+def eat(p, at=None):
+    """All that is at the target is delivered."""
+    at = at or p.target
+    for directory, folders, names in os.walk(at):
+        if ".qf" in folders:
+            folders.remove(".qf")
+        for name in names:
+            os.unlink(os.path.join(directory, name))
+
+
+def ledger():
+    """What was ever brought to a target, by whatever verb, and delivered there, is not brought again."""
+    backup = "/backup"
+    for first, second in (("copy", "move"), ("move", "copy"), ("copy", "import"), ("import", "move"),
+                          ("import", "copy")):
+        p = Pair("ledger-%s-%s" % (first, second))
+        p.message(IDS[0])
+        p.message(IDS[1])
+        shutil.copytree(p.source, p.top + backup)
+
+        def bring(verb, source):
+            if verb != "import":
+                p.run("run", *(["--copy"] if verb == "copy" else []), source=source)
+                return
+            bundle = os.path.join(p.top, "b%d.tar" % len(os.listdir(p.top)))
+            p.run("export", source=source, target=bundle)
+            harness.qf("salvage", "import", bundle, "-C", "none", "--to=" + p.target, "--now=@%d" % NOW,
+                       env={"QF_CONF": "/dev/null"})
+            p.run("export", "--abort=" + os.listdir(source + "/.qf/claims")[0].rsplit(".", 1)[0],
+                  source=source, target="")
+        bring(first, p.source)
+        there = len([name for name in p.files() if name[:2] == "qf"])
+        eat(p)
+        bring(second, p.top + backup if first == "move" else p.source)
+        tap.ok(there == 2 and not [name for name in p.files() if name[:2] in ("qf", "hf", "df")],
+               "%s, delivered, %s: not again" % (first, second), there, p.files())
+    p = Pair("there-and-back")
+    p.message(IDS[0])
+    trips = []
+    for n in range(3):
+        p.run("run")
+        trips.append(p.outcomes() == {IDS[0]: ("moved", None)} and "qf" + IDS[0] in p.files())
+        p.run("run", source=p.target, target=p.source)
+        trips.append(p.outcomes() == {IDS[0]: ("moved", None)} and "qf" + IDS[0] in p.files(p.source))
+    tap.ok(trips == [True] * 6, "moved there and back, again and again", trips, p.records)
+    # Two containers, the same second, the same process number, the same sender: two messages.
+    q = Pair("one-id", source=("q1", "q2"))
+    q.message(IDS[0], sub=("q1", "q1"))
+    q.message(IDS[0], body=b"from the other one\n", sub=("q2", "q2"))
+    both = q.source + "/q*"
+    q.run("run", "--copy", source=both)
+    first = q.outcomes(), sorted(body for name, body in q.files().items() if name[:2] == "df")
+    eat(q)
+    done = q.run("run", "--copy", source=both)
+    tap.ok(first[1] == [b"body\n", b"from the other one\n"] and not q.files() and
+           {r["why"] for r in q.records} == {"present"},
+           "two messages of one id, time and sender: each is copied, and once", first, q.records)
+    q.message(IDS[0], at=q.target, body=b"half")
+    done = q.run("plan", source=q.source + "/q1")
+    tap.ok(all(r["outcome"] == "skip" for r in q.records), "and what is known is known", q.records)
+    r = Pair("another-body")
+    r.message(IDS[0])
+    r.message(IDS[0], at=r.target, body=b"half")
+    done = r.run("run")
+    tap.ok(r.outcomes() == {IDS[0]: ("skipped", "present")} and b"with another body" in done.stderr,
+           "one at the target that is like it but for its body: told, and left", r.records, done.stderr)
+    # Several directories: the account is one.
+    s = Pair("accounts", target=("q1", "q2"))
+    s.message(IDS[0])
+    every = s.target + "/q*"
+    s.run("run", "--copy", target=s.target + "/q1")
+    other = Pair("accounts-other")
+    other.message(IDS[1])
+    other.run("run", "--copy", target=s.target + "/q2")
+    eat(s)
+    s.run("run", "--copy", target=every)
+    mine = s.outcomes()
+    other.run("run", "--copy", target=every)
+    tap.ok(mine == {IDS[0]: ("skipped", "present")} and other.outcomes() == {IDS[1]: ("skipped", "present")},
+           "all directories of a target: what was brought to each of them is known", mine, other.records)
+    third = Pair("accounts-third")
+    third.message(IDS[2])
+    alone = next(q for q in ("/q1", "/q2") if os.path.exists(s.target + q + "/.qf/main"))
+    done = third.run("run", "--copy", target=s.target + alone)
+    tap.ok(done.returncode == 66 and b"give all of them" in done.stderr,
+           "one of them alone, when another keeps the account: refused", done.stderr, done.returncode)
+    tally = []
+    for n in range(3):
+        t = Pair("copy-and-move-%d" % n)
+        ids = ["%sB%05d" % (IDS[0][:8], i) for i in range(100)]
+        for id in ids:
+            t.message(id)
+        shutil.copytree(t.source, t.top + backup)
+        runs = [subprocess.Popen([os.environ["QF"], "salvage", "run", *how, "-q", "-C", "none",
+                                  "--from=" + source, "--to=" + t.target, "--now=@%d" % NOW],
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                 env=dict(os.environ, QF_CONF="/dev/null"))
+                for how, source in ((["--copy"], t.top + backup), ([], t.source))]
+        seen = []
+        while any(run.poll() is None for run in runs) or any(name[:2] == "qf" for name in os.listdir(t.target)):
+            seen += [name[2:] for name in os.listdir(t.target)
+                     if name[:2] == "qf" and deliver(t.target, name)]
+        tally.append(sorted(seen) == ids)
+    tap.ok(tally == [True] * 3, "a copy and a move at once, delivered at once: each once", tally)
 
 
 def plans():
@@ -627,6 +737,7 @@ with acting.fast_folder() as TOP:
     layouts()
     copies()
     copies_again()
+    ledger()
     plans()
     refused()
     bodies()
