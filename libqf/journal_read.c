@@ -1,6 +1,7 @@
 /*
  * journal_read - the journals of a queue, read back: lines of all hosts, put together into
- * entries, oldest first, each with whether it can be taken back.
+ * entries, oldest first, each with whether it can be taken back. What one host wrote stays in the order
+ * it was written in, which the seconds in it do not tell.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -21,6 +22,8 @@ struct line {
 	const char *entry; /* within json */
 	json_t *json;
 	json_t *end;       /* the line that closes it, or NULL */
+	int64_t reached;   /* the latest time that this or a line before it in its file has */
+	size_t place;      /* as it was read */
 	bool undone;
 };
 
@@ -28,6 +31,7 @@ struct lines {
 	struct line *line;
 	size_t n, cap;
 	size_t strange;
+	int64_t reached;   /* of the file in hand */
 	bool nomem;
 };
 
@@ -47,6 +51,17 @@ static const char *
 text(const json_t *object, const char *key)
 {
 	return json_string_value(json_object_get(object, key));
+}
+
+static int64_t
+time_of(const json_t *object, const char *key)
+{
+	const char *value = text(object, key);
+	int64_t when;
+
+	return value && qf_time_parse((struct qf_slice){value, strlen(value)}, &when)
+		       ? when
+		       : QF_TIME_NONE;
 }
 
 static const char *
@@ -73,6 +88,7 @@ static void
 take_line(struct lines *lines, json_t *json)
 {
 	const char *schema = text(json, "schema"), *entry = text(json, "entry");
+	int64_t when;
 
 	if (!schema || strcmp(schema, "qf.journal/1") || !entry || !text(json, "step")) {
 		lines->strange++;
@@ -91,7 +107,12 @@ take_line(struct lines *lines, json_t *json)
 		lines->line = more;
 		lines->cap = cap;
 	}
-	lines->line[lines->n++] = (struct line){.entry = entry, .json = json};
+	when = time_of(json, "time");
+	if (when != QF_TIME_NONE && when > lines->reached)
+		lines->reached = when;
+	lines->line[lines->n] = (struct line){
+		.entry = entry, .json = json, .reached = lines->reached, .place = lines->n};
+	lines->n++;
 }
 
 static void
@@ -101,6 +122,7 @@ read_file(struct lines *lines, FILE *file)
 	size_t size = 0;
 	ssize_t n;
 
+	lines->reached = INT64_MIN;
 	while ((n = getline(&bytes, &size, file)) > 0) {
 		json_t *json = json_loadb(bytes, (size_t)n, 0, NULL);
 
@@ -150,7 +172,23 @@ read_folder(struct lines *lines, int folder, struct qf_err *err)
 	return QF_OK;
 }
 
-/* By entry, which begins with its time; of one entry the beginning first. */
+static int
+compare_order(const void *a, const void *b)
+{
+	const struct line *x = a, *y = b;
+
+	if (x->reached != y->reached)
+		return x->reached < y->reached ? -1 : 1;
+	return x->place < y->place ? -1 : x->place > y->place;
+}
+
+static int
+compare_entry(const void *a, const void *b)
+{
+	return strcmp(((const struct line *)a)->entry, ((const struct line *)b)->entry);
+}
+
+/* By entry; of one entry the beginning first. */
 static int
 compare(const void *a, const void *b)
 {
@@ -165,11 +203,7 @@ find_entry(struct lines *lines, const char *entry)
 {
 	struct line key = {.entry = entry, .json = NULL};
 
-	/* Entries are few beside what a change costs: no index. */
-	for (size_t i = 0; i < lines->n; i++)
-		if (strcmp(lines->line[i].entry, key.entry) == 0)
-			return &lines->line[i];
-	return NULL;
+	return lines->n ? bsearch(&key, lines->line, lines->n, sizeof(key), compare_entry) : NULL;
 }
 
 /* Beginnings keep their place, ends go to them, and what was taken back is marked. */
@@ -202,6 +236,8 @@ join_lines(struct lines *lines)
 		if (of)
 			of->undone = true;
 	}
+	if (lines->n)
+		qsort(lines->line, lines->n, sizeof(*lines->line), compare_order);
 }
 
 static size_t
@@ -238,17 +274,6 @@ judge(struct qf_journal_entry *entry, const struct line *line)
 		entry->undo_why = "it was not done";
 	else
 		entry->undo = QF_UNDO_POSSIBLE;
-}
-
-static int64_t
-time_of(const json_t *object, const char *key)
-{
-	const char *value = text(object, key);
-	int64_t when;
-
-	return value && qf_time_parse((struct qf_slice){value, strlen(value)}, &when)
-		       ? when
-		       : QF_TIME_NONE;
 }
 
 enum qf_code

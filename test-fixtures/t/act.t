@@ -362,6 +362,23 @@ def recorded(directory):
            mine[0]["host"] and mine[0]["time"] == "2026-11-23T02:13:20Z" and
            mine[1]["result"] == "done", "who, when, what, why", mine)
 
+    # Many in one second, of several processes: told in the order they were made in.
+    many = acting.Queue(directory + "/q-order")
+    os.makedirs(many.path, exist_ok=True)
+    ids = ["6AMZZZ%06d" % i for i in range(12)]
+    for id in ids:
+        for prefix, content in (("qf", acting.CONTROL), ("df", b"x")):
+            many.write(prefix + id, content)
+    made = []
+    for command, which in (("hold", ids), ("release", ids[3:4]), ("hold", ids[3:4]), ("release", ids)):
+        done = act(command, *(["--reason=x"] if command == "hold" else []), "--format=json", "-j1", *which,
+                   queue=many)
+        made += [r["entry"] for r in records(done)[:-1] if r["result"] == "done"]
+    done = act("journal", "--format=json", queue=many)
+    told = [r["entry"] for r in records(done)]
+    tap.ok(len(made) == 26 and told in (made, made[::-1]), "the journal is in the order of the changes",
+           made, told)
+
     # The last line torn, as by a full disk.
     path = folder + "/journal/" + names[0]
     os.truncate(path, os.path.getsize(path) - 30)
