@@ -371,13 +371,13 @@ def recorded(directory):
             many.write(prefix + id, content)
     made = []
     for command, which in (("hold", ids), ("release", ids[3:4]), ("hold", ids[3:4]), ("release", ids)):
-        done = act(command, *(["--reason=x"] if command == "hold" else []), "--format=json", "-j1", *which,
+        done = act(command, *(["--reason=x"] if command == "hold" else []), "--format=json", *which,
                    queue=many)
         made += [r["entry"] for r in records(done)[:-1] if r["result"] == "done"]
     done = act("journal", "--format=json", queue=many)
     told = [r["entry"] for r in records(done)]
-    tap.ok(len(made) == 26 and told in (made, made[::-1]), "the journal is in the order of the changes",
-           made, told)
+    tap.ok(len(made) > 20 and told == made, "the journal is in the order of the changes",
+           made, told, done)
 
     # The last line torn, as by a full disk.
     path = folder + "/journal/" + names[0]
