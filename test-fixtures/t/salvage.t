@@ -405,6 +405,18 @@ def ledger():
     done = third.run("run", "--copy", target=s.target + alone)
     tap.ok(done.returncode == 66 and b"give all of them" in done.stderr,
            "one of them alone, when another keeps the account: refused", done.stderr, done.returncode)
+    fourth = Pair("accounts-fourth", source=("q1", "q2"))
+    for sub, id in (("q1", IDS[3]), ("q2", IDS[4])):
+        fourth.message(id, sub=(sub, sub))
+    fourth.run("run", "--copy", source=fourth.source + "/q*", target=every)
+    keeps = next(q for q in ("/q1", "/q2") if not os.path.exists(s.target + q + "/.qf/main"))
+    eat(fourth, s.target)
+    fourth.run("run", "--copy", source=fourth.source + "/q*", target=s.target + keeps)
+    tap.ok({IDS[3]: ("skipped", "present"), IDS[4]: ("skipped", "error")} == (
+        fourth.outcomes() if keeps == "/q1" else
+        {IDS[3]: fourth.outcomes()[IDS[4]], IDS[4]: fourth.outcomes()[IDS[3]]}) and
+        any("give all of them" in (r["detail"] or "") for r in fourth.records),
+           "the one that keeps the account alone: what went to the others is not judged", fourth.records)
     tally = []
     for n in range(3):
         t = Pair("copy-and-move-%d" % n)
