@@ -134,9 +134,24 @@ struct claims {
 		bool owned; /* its export is, as far as can be known, still at work */
 	} * all;
 	size_t n, cap;
-	bool any; /* a folder of the run is there, or was */
+	bool any;         /* a folder of the run is there, or was */
+	char command[32]; /* what else than an export the run is: its claims are not ours to end */
 	bool nomem;
 };
+
+/* What a run that moves has claimed may be at its target already: only resume can tell. Where run.json
+   does not say what it is, nobody can. */
+static bool
+is_export(struct claims *claims, const struct qf_claim_found *found)
+{
+	const char *command = found->run ? found->run->command : "unknown";
+
+	/* Killed before it could say who it is, a run has claimed nothing. */
+	if (strcmp(command, "export") == 0 || (!found->run && !found->name))
+		return true;
+	snprintf(claims->command, sizeof(claims->command), "%s", command);
+	return false;
+}
 
 static bool
 note(void *ctx, const struct qf_claim_found *found)
@@ -144,7 +159,8 @@ note(void *ctx, const struct qf_claim_found *found)
 	struct claims *claims = ctx;
 	size_t n = strlen(claims->run);
 
-	if (strncmp(found->folder, claims->run, n) != 0 || found->folder[n] != '.')
+	if (strncmp(found->folder, claims->run, n) != 0 || found->folder[n] != '.' ||
+	    !is_export(claims, found))
 		return true;
 	claims->any = true;
 	if (!found->name)
@@ -183,6 +199,23 @@ open_claims(struct qf_salvage *salvage, const char *run, struct claims *claims, 
 	if (!code && claims->nomem)
 		code = qf_err_nomem(err);
 	return code;
+}
+
+/* There must be something of it, and nothing that is no export's. what: run or receipt, for people. */
+static enum qf_code
+check_claims(const struct claims *claims, const char *what, struct qf_err *err)
+{
+	if (strcmp(claims->command, "unknown") == 0)
+		return qf_err_set(err, QF_E_DATA, what,
+				  "run.json of its claims is missing or broken: whether they are an "
+				  "export's is not known");
+	if (claims->command[0])
+		return qf_err_set(err, QF_E_USAGE, what,
+				  "no export, but \"%s\": qf salvage resume finishes it",
+				  claims->command);
+	return claims->any ? QF_OK
+			   : qf_err_set(err, QF_E_NOT_FOUND, what,
+					"nothing is claimed here by the export %s", claims->run);
 }
 
 static void
@@ -300,10 +333,8 @@ qf_salvage_commit(struct qf_salvage *salvage, const char *path, struct qf_err *e
 
 	if (!code)
 		code = open_claims(salvage, receipt.run, &claims, err);
-	if (!code && !claims.any)
-		code = qf_err_set(err, QF_E_NOT_FOUND, path,
-				  "nothing is claimed here by the export it is for (%s)",
-				  receipt.run);
+	if (!code)
+		code = check_claims(&claims, path, err);
 	for (size_t i = 0; i < claims.n && !code; i++)
 		commit_one(&claims, &receipt, &claims.all[i]);
 	if (!code)
@@ -322,8 +353,8 @@ qf_salvage_abort(struct qf_salvage *salvage, const char *run, struct qf_err *err
 	struct qf_err one;
 	enum qf_code code = open_claims(salvage, run, &claims, err), put;
 
-	if (!code && !claims.any)
-		code = qf_err_set(err, QF_E_NOT_FOUND, run, "nothing is claimed here by this run");
+	if (!code)
+		code = check_claims(&claims, run, err);
 	for (size_t i = 0; i < claims.n && !code; i++) {
 		if (claims.all[i].owned) {
 			tell(&claims, &claims.all[i], QF_SALVAGE_SKIPPED, QF_SALVAGE_WHY_CLAIMED,
