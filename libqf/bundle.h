@@ -29,11 +29,13 @@ struct qf_bundle_out;
  * to       "-": standard output; a name that ends in "/": a folder, which must not be there, or be
  *          empty; else a file, compressed as its name says (.zst, .gz, .xz). Files and folders have
  *          their name with ".part" until the end.
+ * patience asked while it is written, and while standard output stalls; when it is not to go on,
+ *          QF_E_INTERRUPTED, and nothing more is written. Must outlive it.
  * Returns  QF_OK; QF_E_USAGE (a name of no kind), QF_E_UNAVAILABLE (built without libarchive, or it
  *          cannot be loaded), QF_E_DENIED, QF_E_SYS, QF_E_NOMEM.
  */
-enum qf_code qf_bundle_create(struct qf_io *io, const char *to, struct qf_bundle_out **out,
-			      struct qf_err *err);
+enum qf_code qf_bundle_create(struct qf_io *io, const char *to, const struct qf_patience *patience,
+			      struct qf_bundle_out **out, struct qf_err *err);
 /* A file of it. sha, of what was read, is set; QF_E_CHANGED where the file is not as large as said.
  */
 enum qf_code qf_bundle_add(struct qf_bundle_out *bundle, const char *name, int fd, int64_t size,
@@ -80,11 +82,14 @@ struct qf_bundle_in {
  * qf_bundle_read - unpack a bundle into a folder, each file with the sum that the manifest gives.
  * from     a file, a folder, or "-" for standard input.
  * folder   gets queue/ with the files of the messages that came whole, synced.
+ * patience as above.
  * Returns  QF_OK, also when it is cut; QF_E_DATA for what is no bundle, or has anything in it that
  *          is none of a bundle (other names, links, devices), or a wrong sum: then the folder holds
- *          nothing to be used; QF_E_NOT_FOUND, QF_E_DENIED, QF_E_UNAVAILABLE, QF_E_SYS, QF_E_NOMEM.
+ *          nothing to be used; QF_E_INTERRUPTED; QF_E_NOT_FOUND, QF_E_DENIED,
+ *          QF_E_UNAVAILABLE, QF_E_SYS, QF_E_NOMEM.
  */
-enum qf_code qf_bundle_read(struct qf_io *io, const char *from, int folder, struct qf_bundle_in *in,
+enum qf_code qf_bundle_read(struct qf_io *io, const char *from, int folder,
+			    const struct qf_patience *patience, struct qf_bundle_in *in,
 			    struct qf_err *err);
 void qf_bundle_in_release(struct qf_bundle_in *in);
 

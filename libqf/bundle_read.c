@@ -31,6 +31,7 @@
 struct reading {
 	struct qf_io *io;
 	const char *from;
+	const struct qf_patience *patience;
 	int folder, queue; /* queue/ of the folder */
 	struct qf_bundle_in *in;
 	bool manifest, sums; /* were there */
@@ -224,6 +225,8 @@ static enum qf_code
 take_piece(struct reading *reading, const char *piece, size_t n, struct qf_err *err)
 {
 	reading->size += (int64_t)n;
+	if (!reading->patience->go_on(reading->patience->ctx))
+		return qf_err_set(err, QF_E_INTERRUPTED, reading->from, "interrupted");
 	if (reading->fd >= 0) {
 		sha256_update(&reading->ctx, n, (const uint8_t *)piece);
 		return qf_io_write(reading->io, reading->fd, piece, n) == 0
@@ -419,7 +422,8 @@ static la_ssize_t
 feed(struct archive *archive, void *ctx, const void **bytes)
 {
 	struct reading *reading = ctx;
-	ssize_t n = qf_io_read(reading->io, reading->input, reading->block, sizeof(reading->block));
+	ssize_t n = qf_io_read_stream(reading->io, reading->input, reading->block,
+				      sizeof(reading->block), reading->patience);
 
 	(void)archive;
 	if (n < 0)
@@ -481,6 +485,8 @@ read_tar(struct reading *reading, struct qf_err *err)
 		if (result == ARCHIVE_OK || result == ARCHIVE_WARN)
 			code = read_entry(reading, archive, entry, err);
 	}
+	if (!code && reading->failure == EINTR)
+		code = qf_err_set(err, QF_E_INTERRUPTED, reading->from, "interrupted");
 	if (!code && reading->failure)
 		code = qf_err_sys(err, reading->failure, reading->from, "cannot read");
 	if (!code && result != ARCHIVE_EOF && !reading->in->cut)
@@ -546,8 +552,8 @@ drop_halves(struct reading *reading)
 }
 
 enum qf_code
-qf_bundle_read(struct qf_io *io, const char *from, int folder, struct qf_bundle_in *in,
-	       struct qf_err *err)
+qf_bundle_read(struct qf_io *io, const char *from, int folder, const struct qf_patience *patience,
+	       struct qf_bundle_in *in, struct qf_err *err)
 {
 	struct reading *reading = calloc(1, sizeof(*reading));
 	enum qf_code code = QF_OK;
@@ -555,7 +561,12 @@ qf_bundle_read(struct qf_io *io, const char *from, int folder, struct qf_bundle_
 	*in = (struct qf_bundle_in){.n = 0};
 	if (!reading)
 		return qf_err_nomem(err);
-	*reading = (struct reading){.io = io, .from = from, .folder = folder, .in = in, .fd = -1};
+	*reading = (struct reading){.io = io,
+				    .from = from,
+				    .patience = patience,
+				    .folder = folder,
+				    .in = in,
+				    .fd = -1};
 	if (qf_io_mkdir(io, folder, QF_BUNDLE_QUEUE, 0700) != 0 ||
 	    (reading->queue = qf_io_open(io, folder, QF_BUNDLE_QUEUE,
 					 O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) < 0) {

@@ -72,13 +72,14 @@ load(struct qf_err *err)
 
 struct qf_bundle_out {
 	struct qf_io *io;
+	const struct qf_patience *patience;
 	char *name, *part; /* of the file or folder; NULL: standard output */
 	int fd;		   /* of the file, standard output, or the folder */
 	int queue;	   /* of a folder: queue/ */
 	bool folder, ended;
 #ifdef QF_WITH_ARCHIVE
 	struct archive *archive;
-	int failure; /* errno of the last write */
+	int failure; /* errno of the last write: nothing is written behind it */
 #endif
 	char piece[PIECE];
 };
@@ -92,9 +93,13 @@ put(struct archive *archive, void *ctx, const void *bytes, size_t n)
 	struct qf_bundle_out *bundle = ctx;
 
 	(void)archive;
-	if (qf_io_write(bundle->io, bundle->fd, bytes, n) == 0)
+	if (!bundle->failure &&
+	    (bundle->name ? qf_io_write(bundle->io, bundle->fd, bytes, n)
+			  : qf_io_write_stream(bundle->io, bundle->fd, bytes, n,
+					       bundle->patience)) == 0)
 		return (la_ssize_t)n;
-	bundle->failure = errno;
+	if (!bundle->failure)
+		bundle->failure = errno;
 	return -1;
 }
 
@@ -103,6 +108,8 @@ fail_tar(struct qf_bundle_out *bundle, struct qf_err *err)
 {
 	const char *to = bundle->name ? bundle->name : "standard output";
 
+	if (bundle->failure == EINTR)
+		return qf_err_set(err, QF_E_INTERRUPTED, to, "interrupted");
 	if (bundle->failure)
 		return qf_err_sys(err, bundle->failure, to, "cannot write");
 	return qf_err_set(err, QF_E_SYS, to, "%s", lib.archive_error_string(bundle->archive));
@@ -232,7 +239,8 @@ begin(struct qf_bundle_out *bundle, const char *to, struct qf_err *err)
 }
 
 enum qf_code
-qf_bundle_create(struct qf_io *io, const char *to, struct qf_bundle_out **out, struct qf_err *err)
+qf_bundle_create(struct qf_io *io, const char *to, const struct qf_patience *patience,
+		 struct qf_bundle_out **out, struct qf_err *err)
 {
 	bool folder = *to && to[strlen(to) - 1] == '/';
 	struct qf_bundle_out *bundle;
@@ -255,6 +263,7 @@ qf_bundle_create(struct qf_io *io, const char *to, struct qf_bundle_out **out, s
 	if (!bundle)
 		return qf_err_nomem(err);
 	bundle->io = io;
+	bundle->patience = patience;
 	bundle->folder = folder;
 	bundle->fd = bundle->queue = -1;
 	code = begin(bundle, to, err);
@@ -329,7 +338,9 @@ pour(struct qf_bundle_out *bundle, int to, const char *name, struct content *con
 		if (left < 0)
 			break;
 		sha256_update(&ctx, (size_t)n, (const uint8_t *)piece);
-		code = write_piece(bundle, to, name, piece, (size_t)n, err);
+		code = bundle->patience->go_on(bundle->patience->ctx)
+			       ? write_piece(bundle, to, name, piece, (size_t)n, err)
+			       : qf_err_set(err, QF_E_INTERRUPTED, name, "interrupted");
 	}
 	if (!code && n < 0)
 		code = qf_err_sys(err, errno, name, "cannot read");
@@ -491,6 +502,9 @@ qf_bundle_free(struct qf_bundle_out *bundle)
 	if (!bundle)
 		return;
 #ifdef QF_WITH_ARCHIVE
+	/* It would be brought to an end, the file in hand filled up with zeros. */
+	if (!bundle->ended)
+		bundle->failure = EINTR;
 	if (bundle->archive)
 		lib.archive_write_free(bundle->archive);
 #endif

@@ -19,7 +19,9 @@
  * to its owner for the lease: so long after the owner last said that he is there, by touching
  * run.json (a server of a network file system that restarts may lose locks). An owner that is known
  * to have ended, a process of this boot of this host, has no lease. One that is only slow holds his
- * locks, and is never robbed.
+ * locks, and is never robbed. An export holds none between claiming and the end of its bundle, however
+ * long its stream may stall: it keeps its claims as long as it is known to live, and renews the lease
+ * while it waits.
  *
  * Order of use, for each message or for a few at once (QF_TAKEN_MAX, shared syncs):
  *	qf_claim_lock()        lock, check, read again; not yet a claim
@@ -53,6 +55,8 @@
 #define QF_CLAIM_KEY_MAX (QF_CLAIM_FOLDER_MAX + QF_NAME_MAX)
 /* Batches side by side, with folders of their own. */
 #define QF_LANES_MAX 8
+/* Seconds: a lease is renewed more often. Where there are no locks to tell, no shorter one counts. */
+#define QF_LEASE_LEAST 15
 /* What a target is known by, with its NUL: 32 hex digits of a queue (target.h), or any word that
    no queue is called ("archive:..."). */
 #define QF_TARGET_ID_MAX 64
@@ -150,7 +154,7 @@ struct qf_claim_found {
 	const char *name;               /* NULL: a folder without claims */
 	const struct qf_claim_run *run; /* NULL: run.json is missing, or not ours */
 	int64_t idle;                   /* seconds since the owner last said that he is there */
-	bool owner_ended;               /* known for sure */
+	bool owner_ended, owner_lives;  /* known for sure: a process of this boot of this host */
 	bool own;                       /* of this run */
 };
 

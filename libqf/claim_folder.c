@@ -37,7 +37,8 @@ read_line(const char *path, char *text, size_t size)
 	text[strcspn(text, "\n")] = '\0';
 }
 
-/* When a process was started, in ticks since boot; "" where there is none. */
+/* When a process was started, in ticks since boot; "" where there is none, or it has ended and is only
+   not yet waited for. */
 static void
 started(long pid, char text[24])
 {
@@ -48,6 +49,8 @@ started(long pid, char text[24])
 	read_line(path, line, sizeof(line));
 	/* Behind the name, which may hold anything: state is the third field, this the 22nd. */
 	at = strrchr(line, ')');
+	if (at && (strncmp(at, ") Z", 3) == 0 || strncmp(at, ") X", 3) == 0))
+		at = NULL;
 	while (at && *at && fields < 20)
 		fields += *at++ == ' ';
 	snprintf(text, 24, "%.*s", at ? (int)strcspn(at, " ") : 0, at ? at : "");
@@ -80,23 +83,23 @@ qf_claim_run_fill(struct qf_claims *claims)
 	started(run->pid, run->started);
 }
 
-/* Only where it is certain: the same boot, the same pids, and none of them is the owner. */
-static bool
-has_ended(const struct qf_claim_run *run)
+/* Only where it is certain: the same boot, the same pids; one of them is the owner, or none is. */
+static enum qf_tri
+is_alive(const struct qf_claim_run *run)
 {
 	char here[40], now[24];
 
 	boot(here);
 	if (!here[0] || strcmp(here, run->boot) != 0)
-		return false;
+		return QF_UNKNOWN;
 	pid_space(here);
 	if (!here[0] || strcmp(here, run->pid_space) != 0 || run->pid <= 0 || !run->started[0])
-		return false;
+		return QF_UNKNOWN;
 	started((long)getpid(), now);
 	if (!now[0])
-		return false; /* /proc does not tell */
+		return QF_UNKNOWN; /* /proc does not tell */
 	started(run->pid, now);
-	return strcmp(now, run->started) != 0;
+	return strcmp(now, run->started) == 0 ? QF_YES : QF_NO;
 }
 
 bool
@@ -370,6 +373,7 @@ list_folder(struct listing *listing, const char *folder, struct qf_err *err)
 	struct qf_claim_found *claim = &listing->claim;
 	struct qf_buf names = {0};
 	int64_t touched = 0;
+	enum qf_tri alive;
 	enum qf_code code;
 	int fd;
 
@@ -380,7 +384,9 @@ list_folder(struct listing *listing, const char *folder, struct qf_err *err)
 		return code;
 	claim->folder = folder;
 	claim->run = read_run(claims->io, fd, &listing->run, &touched) ? &listing->run : NULL;
-	claim->owner_ended = claim->run && has_ended(claim->run);
+	alive = claim->run ? is_alive(claim->run) : QF_UNKNOWN;
+	claim->owner_ended = alive == QF_NO;
+	claim->owner_lives = alive == QF_YES;
 	claim->own = claim->run && strcmp(claim->run->run, claims->run.run) == 0;
 	claim->idle = listing->now == QF_TIME_NONE ? 0 : listing->now - touched;
 	code = qf_names_in(claims->io, fd, folder, &names, err);

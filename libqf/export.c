@@ -40,8 +40,19 @@ struct export
 	size_t at;                        /* of a text being made */
 	char sha_manifest[QF_SHA_TEXT];
 	const char *to;
-	size_t begun; /* of a stream: so many messages may have been read at its end */
+	size_t begun; /* of a stream: so many messages may be read at its end, whole */
 };
+
+/* While the bundle is written, and stalls: the claims are kept. */
+static bool
+go_on(void *ctx)
+{
+	struct export *export = ctx;
+
+	qf_claims_renew(export->salvage->claims);
+	qf_salvage_progress(export->salvage, export->salvage->n);
+	return !qf_salvage_cancelled(export->salvage);
+}
 
 static void
 folder_of(const struct qf_salvage *salvage, size_t dir, char folder[QF_CLAIM_FOLDER_MAX])
@@ -290,6 +301,9 @@ write_message(struct export *export, struct qf_bundle_out *bundle, const struct 
 		      memcmp(now, held->sha_data, sizeof(now)) != 0))
 		code = qf_err_set(err, QF_E_CHANGED, name, "changed while it was claimed");
 	snprintf(name, sizeof(name), QF_BUNDLE_QUEUE "/%s", held->item->name);
+	/* Without its control file nobody imports it. */
+	if (!code && strcmp(export->to, "-") == 0)
+		export->begun = (size_t)(held - export->held) + 1;
 	if (!code)
 		code = qf_bundle_add_bytes(bundle, name, qf_msg_bytes(claim.msg), held->mtime, err);
 	if (data >= 0)
@@ -360,21 +374,18 @@ write_bundle(struct export *export, struct qf_err *err)
 	struct qf_salvage *salvage = export->salvage;
 	const struct qf_bundle_text manifest = {begin_text, next_of_manifest, export};
 	const struct qf_bundle_text sums = {begin_text, next_of_sums, export};
+	const struct qf_patience patience = {go_on, export};
 	struct qf_bundle_out *bundle;
-	enum qf_code code = qf_bundle_create(salvage->io, export->to, &bundle, err);
+	enum qf_code code = qf_bundle_create(salvage->io, export->to, &patience, &bundle, err);
 
 	if (code)
 		return code;
 	code = qf_bundle_add_text(bundle, QF_BUNDLE_MANIFEST, &manifest, salvage->options.now,
 				  export->sha_manifest, err);
 	for (size_t i = 0; i < export->n && !code; i++) {
-		if (i % QF_TAKEN_MAX == 0)
-			qf_claims_renew(salvage->claims);
-		export->begun = strcmp(export->to, "-") == 0 ? i + 1 : 0;
 		code = write_message(export, bundle, &export->held[i], err);
-		if (!code && qf_salvage_cancelled(salvage))
+		if (!code && !go_on(export))
 			code = qf_err_set(err, QF_E_INTERRUPTED, "export", "interrupted");
-		qf_salvage_progress(salvage, salvage->n);
 	}
 	if (!code)
 		code = qf_bundle_end(bundle, &sums, err);

@@ -153,6 +153,18 @@ is_export(struct claims *claims, const struct qf_claim_found *found)
 	return false;
 }
 
+/* What lives may be waiting for who reads its stream, with messages in it. Of another host only the
+   lease tells. */
+static bool
+is_at_work(const struct claims *claims, const struct qf_claim_found *found)
+{
+	int64_t lease = claims->salvage->options.lease;
+
+	return !found->owner_ended && !found->own &&
+	       (found->owner_lives ||
+		found->idle < (lease > QF_LEASE_LEAST ? lease : QF_LEASE_LEAST));
+}
+
 static bool
 note(void *ctx, const struct qf_claim_found *found)
 {
@@ -178,8 +190,7 @@ note(void *ctx, const struct qf_claim_found *found)
 	claims->all[claims->n].dir = found->dir;
 	snprintf(claims->all[claims->n].folder, QF_CLAIM_FOLDER_MAX, "%s", found->folder);
 	snprintf(claims->all[claims->n].name, QF_NAME_MAX, "%s", found->name);
-	claims->all[claims->n++].owned =
-		!found->owner_ended && !found->own && found->idle < claims->salvage->options.lease;
+	claims->all[claims->n++].owned = is_at_work(claims, found);
 	return true;
 }
 
@@ -358,7 +369,7 @@ qf_salvage_abort(struct qf_salvage *salvage, const char *run, struct qf_err *err
 	for (size_t i = 0; i < claims.n && !code; i++) {
 		if (claims.all[i].owned) {
 			tell(&claims, &claims.all[i], QF_SALVAGE_SKIPPED, QF_SALVAGE_WHY_CLAIMED,
-			     "its export is still at work, or ended less than the lease ago "
+			     "its export is still at work, or ended on another host less than the lease ago "
 			     "(--lease)");
 			continue;
 		}

@@ -31,6 +31,7 @@ struct qf_import {
 	int parent, folder;
 	unsigned kinds;
 	struct qf_taken lock;
+	const volatile int *cancel;
 };
 
 static void
@@ -105,19 +106,31 @@ begin(struct qf_import *import, struct qf_queue *to, struct qf_err *err)
 	return qf_take_new(import->io, fd, import->kinds, LOCK, err);
 }
 
+static bool
+go_on(void *ctx)
+{
+	const struct qf_import *import = ctx;
+
+	return !import->cancel || !*import->cancel;
+}
+
 enum qf_code
-qf_import_unpack(struct qf_queue *to, const char *from, struct qf_import **out, struct qf_err *err)
+qf_import_unpack(struct qf_queue *to, const char *from, const volatile int *cancel,
+		 struct qf_import **out, struct qf_err *err)
 {
 	struct qf_import *import = calloc(1, sizeof(*import));
+	const struct qf_patience patience = {go_on, import};
 	enum qf_code code;
 
 	if (!import)
 		return qf_err_nomem(err);
+	import->cancel = cancel;
 	import->io = qf_queue_io(to);
 	import->parent = import->folder = import->lock.fd = -1;
 	code = begin(import, to, err);
 	if (!code)
-		code = qf_bundle_read(import->io, from, import->folder, &import->bundle, err);
+		code = qf_bundle_read(import->io, from, import->folder, &patience,
+				      &import->bundle, err);
 	if (code)
 		qf_import_free(import);
 	else

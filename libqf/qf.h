@@ -1875,12 +1875,13 @@ enum qf_code qf_salvage_abort(struct qf_salvage *salvage, const char *run, struc
  * qf_import_unpack - a bundle unpacked below .qf/import of a queue, each file verified, as a queue to
  * copy from with options.as_run; what imports that were killed left there is taken away.
  * from     FILE, DIR, or "-" for standard input.
+ * cancel   or NULL; once it is set, nothing is imported: QF_E_INTERRUPTED.
  * Returns  QF_OK, also for a bundle that is cut off: then only the messages that came whole are there;
  *          QF_E_DATA for what is no bundle, or not in order: nothing is left of it.
  */
 struct qf_import;
-enum qf_code qf_import_unpack(struct qf_queue *to, const char *from, struct qf_import **out,
-			      struct qf_err *err);
+enum qf_code qf_import_unpack(struct qf_queue *to, const char *from, const volatile int *cancel,
+			      struct qf_import **out, struct qf_err *err);
 const char *qf_import_path(const struct qf_import *import); /* of the queue */
 const char *qf_import_run(const struct qf_import *import);  /* of the export */
 /* Why not all of it is there; NULL when it is. */

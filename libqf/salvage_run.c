@@ -277,6 +277,10 @@ take_found(void *ctx, const struct qf_claim_found *claim)
 			 claim->run->target_path, claim->run->target);
 		if (found->last)
 			tell_claim(found, claim, QF_SALVAGE_WHY_CLAIMED, detail);
+	} else if (claim->owner_lives && strcmp(claim->run->command, "export") == 0) {
+		/* It holds no locks while its stream stalls. */
+		if (found->last)
+			tell_claim(found, claim, QF_SALVAGE_WHY_BUSY, "its export is still at work");
 	} else if (!over && is_held(found->salvage, claim)) {
 		snprintf(detail, sizeof(detail), "%s on %s is at it", claim->run->run,
 			 claim->run->host);

@@ -2,6 +2,8 @@
  * sys - the thin table of system calls.
  */
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/syscall.h>
@@ -305,6 +307,67 @@ qf_io_write(struct qf_io *io, int fd, const void *bytes, size_t n)
 		if (written < 0)
 			return -1;
 		/* Nothing written and no error: no use in trying for ever. */
+		if (written == 0) {
+			errno = EIO;
+			return -1;
+		}
+		at += written;
+		n -= (size_t)written;
+	}
+	return 0;
+}
+
+/* ms between two questions whether to go on. */
+#define PATIENCE 400
+
+/* Until it can be read from, or written to; false where it is not to go on. */
+static bool
+wait_for(int fd, short what, const struct qf_patience *patience)
+{
+	struct pollfd pollfd = {.fd = fd, .events = what};
+	int ready;
+
+	do {
+		if (!patience->go_on(patience->ctx)) {
+			errno = EINTR;
+			return false;
+		}
+		ready = poll(&pollfd, 1, PATIENCE);
+	} while (ready == 0 || (ready < 0 && errno == EINTR));
+	return true; /* what is wrong with it the call itself will tell */
+}
+
+ssize_t
+qf_io_read_stream(struct qf_io *io, int fd, void *bytes, size_t n,
+		  const struct qf_patience *patience)
+{
+	ssize_t got;
+
+	account(io, QF_OP_READ);
+	do
+		got = wait_for(fd, POLLIN, patience) ? io->sys->read(fd, bytes, n) : -2;
+	while (got == -1 && (errno == EINTR || errno == EAGAIN));
+	return got < 0 ? -1 : got;
+}
+
+/* A pipe that is said to be writable takes so much without stalling; a signal ends other waits. */
+int
+qf_io_write_stream(struct qf_io *io, int fd, const void *bytes, size_t n,
+		   const struct qf_patience *patience)
+{
+	const char *at = bytes;
+
+	account(io, QF_OP_CHANGE);
+	while (n) {
+		ssize_t written;
+
+		if (!wait_for(fd, POLLOUT, patience))
+			return -1;
+		written = io->sys->write(fd, at, n < PIPE_BUF ? n : PIPE_BUF);
+		if (written < 0 && (errno == EINTR || errno == EAGAIN))
+			continue;
+		if (written < 0)
+			return -1;
 		if (written == 0) {
 			errno = EIO;
 			return -1;

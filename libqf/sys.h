@@ -78,6 +78,18 @@ int qf_io_getlk(struct qf_io *io, int fd, struct flock *lock);
 ssize_t qf_io_list(struct qf_io *io, int fd, void *bytes, size_t n);
 int qf_io_space(struct qf_io *io, int fd, struct statvfs *space);
 
+/* Asked at least twice a second while a stream keeps us waiting; false: no longer. */
+struct qf_patience {
+	bool (*go_on)(void *ctx);
+	void *ctx;
+};
+/* As qf_io_read() and qf_io_write(), of what may stall: a pipe, a socket, a terminal. EINTR where it
+   was not to go on; of what was to be written, some may have been. */
+ssize_t qf_io_read_stream(struct qf_io *io, int fd, void *bytes, size_t n,
+			  const struct qf_patience *patience);
+int qf_io_write_stream(struct qf_io *io, int fd, const void *bytes, size_t n,
+		       const struct qf_patience *patience);
+
 /* What changes something. As above; qf_io_write() writes all or fails. */
 int qf_io_create(struct qf_io *io, int dir, const char *name, int flags, mode_t mode);
 int qf_io_flock(struct qf_io *io, int fd, int how);

@@ -84,7 +84,9 @@ const struct opt salvage_options[] = {
 	{OPT_NUMBER, "limit", 0, &given.limit, "N", "at most N messages", NULL},
 	{OPT_STRING, "rate", 0, &given.rate, "N/s", "at most N messages a second", NULL},
 	{OPT_SPAN, "lease", 0, &given.lease, "TIME",
-	 "resume: how long a claim whose lock is free is left to its owner (60s)", NULL},
+	 "resume, export --abort: how long a claim whose lock is free is left to an owner that is not known "
+	 "to have ended (60s)",
+	 NULL},
 	{OPT_FLAG, "retarget", 0, &given.retarget, NULL,
 	 "resume: finish claims that were made for another target too", NULL},
 	{OPT_WORD, "progress", 0, &given.progress, "FORMAT",

@@ -177,8 +177,9 @@ salvage_import(struct source *source, struct qf_queue *to, const char *from, con
 	struct qf_err err;
 	int status, written;
 
-	if (qf_import_unpack(to, from, &import, &err))
-		return say_failure(&err);
+	if (qf_import_unpack(to, from, options->cancel, &import, &err))
+		return err.code == QF_E_INTERRUPTED ? STATUS_SIGNAL + signals_caught()
+						    : say_failure(&err);
 	importing.import = import;
 	importing.arrived = calloc(qf_import_n(import) + 1, sizeof(*importing.arrived));
 	if (!importing.arrived) {

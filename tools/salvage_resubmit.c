@@ -369,7 +369,7 @@ do_all(struct resubmitting *r)
 		/* A connection that is gone is made once more. */
 		if (r->stop && r->smtp) {
 			smtp_close(r->smtp);
-			r->smtp = smtp_open(&r->options, why);
+			r->smtp = signals_caught() ? NULL : smtp_open(&r->options, why);
 			r->stop = false;
 		}
 		if (r->smtp && !signals_caught()) {
@@ -444,6 +444,8 @@ open_all(struct resubmitting *r, const struct resubmit *how, char password[PASSW
 	r->options = (struct smtp_options){how->server, how->user, password, r->name};
 	qf_journal_read(r->list.queue, changes_journal(), name_interrupted, NULL, NULL, NULL);
 	r->smtp = smtp_open(&r->options, why);
+	if (!r->smtp && signals_caught())
+		return STATUS_SIGNAL + signals_caught();
 	if (!r->smtp) {
 		say_error("%s: %s", how->server, why);
 		return STATUS_UNAVAILABLE;

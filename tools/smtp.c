@@ -1,18 +1,25 @@
 /*
  * smtp - a client's side of SMTP, behind libcurl's connection.
  */
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "curl_late.h"
+#include "signals.h"
 #include "smtp.h"
 
 /* Seconds for one answer; RFC 5321, 4.5.3.2 has 10 minutes behind the dot. */
 #define ANSWER_MOST 120
 #define END_MOST 600
+/* Seconds that are left once a signal has come: what the server has in hand may be done in a moment,
+   and without its answer nobody knows. */
+#define GRACE 3
+#define SLICE 200 /* ms */
 #define BLOCK 16384
 
 struct smtp {
@@ -26,6 +33,7 @@ struct smtp {
 	char out[BLOCK];
 	size_t nout;
 	bool open, gone, at_start; /* at_start of a line */
+	time_t over_at;            /* a signal has come; 0: none */
 };
 
 bool
@@ -37,6 +45,19 @@ smtp_available(void)
 #if HAVE_CURL
 
 static bool
+has_time(struct smtp *smtp)
+{
+	struct timespec now;
+
+	if (!signals_caught())
+		return true;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (!smtp->over_at)
+		smtp->over_at = now.tv_sec + GRACE;
+	return now.tv_sec < smtp->over_at;
+}
+
+static bool
 wait_for(struct smtp *smtp, short what, int seconds)
 {
 	struct pollfd pollfd = {.events = what};
@@ -45,7 +66,13 @@ wait_for(struct smtp *smtp, short what, int seconds)
 	if (smtp->lib->getinfo(smtp->curl, CURLINFO_ACTIVESOCKET, &socket) != CURLE_OK)
 		return false;
 	pollfd.fd = (int)socket;
-	return poll(&pollfd, 1, seconds * 1000) > 0;
+	for (int ms = seconds * 1000; ms > 0 && has_time(smtp); ms -= SLICE) {
+		int ready = poll(&pollfd, 1, SLICE);
+
+		if (ready > 0 || (ready < 0 && errno != EINTR))
+			return ready > 0;
+	}
+	return false;
 }
 
 static bool
@@ -53,7 +80,12 @@ send_all(struct smtp *smtp, const char *bytes, size_t n)
 {
 	while (n && !smtp->gone) {
 		size_t sent = 0;
-		CURLcode code = smtp->lib->send(smtp->curl, bytes, n, &sent);
+		CURLcode code;
+
+		smtp->gone = !has_time(smtp);
+		if (smtp->gone)
+			break;
+		code = smtp->lib->send(smtp->curl, bytes, n, &sent);
 
 		bytes += sent;
 		n -= sent;
@@ -187,6 +219,14 @@ smtp_end(struct smtp *smtp, char text[SMTP_TEXT])
 	return read_answer(smtp, text, false, END_MOST);
 }
 
+/* libcurl asks about once a second whether to go on. */
+static int
+is_over(void *ctx, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+	(void)ctx, (void)a, (void)b, (void)c, (void)d;
+	return signals_caught() != 0;
+}
+
 /* Connect, TLS, authentication: all that is libcurl's. */
 static CURLcode
 connect_to(struct smtp *smtp, const struct smtp_options *options, char why[CURL_ERROR_SIZE])
@@ -206,6 +246,8 @@ connect_to(struct smtp *smtp, const struct smtp_options *options, char why[CURL_
 	lib->setopt(smtp->curl, CURLOPT_NOSIGNAL, 1L);
 	lib->setopt(smtp->curl, CURLOPT_CONNECTTIMEOUT, 30L);
 	lib->setopt(smtp->curl, CURLOPT_ERRORBUFFER, why);
+	lib->setopt(smtp->curl, CURLOPT_NOPROGRESS, 0L);
+	lib->setopt(smtp->curl, CURLOPT_XFERINFOFUNCTION, is_over);
 	if (roots)
 		lib->setopt(smtp->curl, CURLOPT_CAINFO, roots);
 	if (options->user) {

@@ -339,7 +339,7 @@ complete -c qf -n '__fish_seen_subcommand_from salvage' -l hold -d 'all are held
 complete -c qf -n '__fish_seen_subcommand_from salvage' -l due -d 'all are eligible at the target\'s next queue run'
 complete -c qf -n '__fish_seen_subcommand_from salvage' -l limit -x -d 'at most N messages'
 complete -c qf -n '__fish_seen_subcommand_from salvage' -l rate -x -d 'at most N messages a second'
-complete -c qf -n '__fish_seen_subcommand_from salvage' -l lease -x -d 'resume: how long a claim whose lock is free is left to its owner (60s)'
+complete -c qf -n '__fish_seen_subcommand_from salvage' -l lease -x -d 'resume, export --abort: how long a claim whose lock is free is left to an owner that is not known to have ended (60s)'
 complete -c qf -n '__fish_seen_subcommand_from salvage' -l retarget -d 'resume: finish claims that were made for another target too'
 complete -c qf -n '__fish_seen_subcommand_from salvage' -l progress -x -a 'text json' -d 'lines on standard error every few seconds: text or json'
 complete -c qf -n '__fish_seen_subcommand_from salvage' -l format -x -a 'table json' -d 'table (text) or json'
