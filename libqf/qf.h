@@ -1799,6 +1799,10 @@ struct qf_salvage_options {
 	enum qf_salvage_expired expired;
 	bool copy;                 /* leave the source as it is */
 	bool hold, due;
+	/* Which of these were asked for in so many words: a saved plan that says otherwise is refused. */
+	struct {
+		bool expired, copy, hold, due;
+	} says;
 	bool retarget;             /* claims for another target too */
 	const char *const *logs;   /* mail logs: what they show finished is skipped (qf_log_open()) */
 	size_t nlogs;
@@ -1836,7 +1840,9 @@ struct qf_salvage;
  *
  * qf_salvage_look - read both sides and decide what becomes of each message. Reports each.
  * qf_salvage_save, qf_salvage_load - a plan as JSON lines; one that is loaded replaces the look, and
- * what has changed since is skipped. QF_E_DATA for what is no plan, or one for other queues.
+ * what has changed since is skipped; when it is run, what has arrived meanwhile or is finished by the
+ * logs too. QF_E_DATA for what is no plan, not all of one, or one for other queues; QF_E_USAGE where
+ * it says otherwise than the options.
  *
  * qf_salvage_run - do what was planned. Each message is claimed at the source (claim.h), brought
  * to the target, synced and read back, made visible there, and only then removed from the source.

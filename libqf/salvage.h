@@ -4,6 +4,7 @@
  *	salvage_plan.c      what is to become of each message
  *	salvage_log.c       what mail logs say of them
  *	salvage_file.c      plans saved and loaded
+ *	salvage_again.c     a saved plan held against both sides as they are now
  *	move.c              the steps by which messages move, a few at once
  *	salvage_run.c       plans carried out; what interrupted runs left, finished
  *	salvage_lanes.c     batches of messages moved side by side
@@ -159,6 +160,16 @@ void qf_salvage_tell_item(struct qf_salvage *salvage, const struct qf_salvage_it
 /* A line of a plan. */
 void qf_salvage_write_item(const struct qf_salvage *salvage, const struct qf_salvage_item *item,
 			   struct qf_buf *out);
+
+/* ---------------------------------------------------------------- salvage_run.c */
+
+/* As planned. A busy one may be free when its turn comes. */
+bool qf_salvage_is_to_move(const struct qf_salvage_item *item);
+
+/* ---------------------------------------------------------------- salvage_again.c */
+
+/* What is loaded, brought up to date, and no more of it than the limit. Reports nothing. */
+enum qf_code qf_salvage_look_again(struct qf_salvage *salvage, struct qf_err *err);
 
 /* ---------------------------------------------------------------- move.c */
 

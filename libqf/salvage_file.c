@@ -3,6 +3,7 @@
  * object for each message.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,6 +96,8 @@ qf_salvage_save(struct qf_salvage *salvage, const char *path, struct qf_err *err
 	qf_json_string(&json, words);
 	write_paths(&json, "from", salvage->from);
 	write_paths(&json, "to", salvage->to);
+	qf_json_key(&json, "messages");
+	qf_json_int(&json, (int64_t)salvage->n);
 	qf_json_close(&json, '}');
 	qf_buf_addc(&text, '\n');
 	fd = qf_io_create(salvage->io, AT_FDCWD, path, O_WRONLY | O_TRUNC | O_CLOEXEC, 0600);
@@ -154,22 +157,46 @@ same_paths(const json_t *list, struct qf_queue *queue)
 	return true;
 }
 
-static enum qf_code
-take_head(struct qf_salvage *salvage, const json_t *json, const char *path, struct qf_err *err)
+/* What was asked for, and the plan is not for; NULL: nothing. */
+static const char *
+contradiction(const struct qf_salvage_options *options, const struct qf_salvage_how *how, bool copy)
 {
+	return options->says.copy && options->copy != copy			? "--copy"
+	       : options->says.hold && options->hold != how->hold		? "--hold"
+	       : options->says.due && options->due != how->due			? "--due"
+	       : options->says.expired && options->expired != how->expired	? "--expired"
+										: NULL;
+}
+
+static enum qf_code
+take_head(struct qf_salvage *salvage, const json_t *json, const char *path, uint64_t *messages,
+	  struct qf_err *err)
+{
+	const json_t *number = json_object_get(json, "messages");
+	bool copy = json_is_true(json_object_get(json, "copy"));
 	struct qf_salvage_how how;
+	const char *other;
 
 	if (strcmp(text_of(json, "schema"), PLAN_SCHEMA) != 0)
 		return qf_err_set(err, QF_E_DATA, path, "not a saved plan");
 	if (!same_paths(json_object_get(json, "from"), salvage->from) ||
 	    !same_paths(json_object_get(json, "to"), salvage->to))
 		return qf_err_set(err, QF_E_DATA, path, "a plan for other queues");
-	/* What was planned is done, whatever the command line says. */
+	if (!json_is_integer(number) || json_integer_value(number) < 0)
+		return qf_err_set(err, QF_E_DATA, path,
+				  "does not say how many messages it has: make the plan anew");
+	*messages = (uint64_t)json_integer_value(number);
+	/* What was planned is done. */
 	qf_salvage_how_read(text_of(json, "how"), &how);
+	other = contradiction(&salvage->options, &how, copy);
+	if (other)
+		return qf_err_set(err, QF_E_USAGE, path, "%s: the plan says otherwise", other);
 	salvage->options.expired = how.expired;
 	salvage->options.hold = how.hold;
 	salvage->options.due = how.due;
-	salvage->options.copy = json_is_true(json_object_get(json, "copy"));
+	salvage->options.copy = copy;
+	/* As a copy that is not planned: is the source in use? */
+	salvage->options.two_looks = copy;
 	return QF_OK;
 }
 
@@ -234,15 +261,15 @@ take_item(struct qf_salvage *salvage, const json_t *json, struct qf_salvage_item
 }
 
 static enum qf_code
-take_line(struct qf_salvage *salvage, const char *text, size_t n, unsigned line, const char *path,
-	  struct qf_err *err)
+take_line(struct qf_salvage *salvage, const char *text, size_t n, unsigned line, uint64_t *messages,
+	  const char *path, struct qf_err *err)
 {
 	json_t *json = json_loadb(text, n, 0, NULL);
 	struct qf_salvage_item *item = NULL;
 	enum qf_code code = QF_OK;
 
 	if (line == 1)
-		code = take_head(salvage, json, path, err);
+		code = take_head(salvage, json, path, messages, err);
 	else if (!(item = qf_salvage_add_item(salvage)))
 		code = qf_err_nomem(err);
 	if (item && !take_item(salvage, json, item)) {
@@ -261,6 +288,7 @@ qf_salvage_load(struct qf_salvage *salvage, const char *path, struct qf_err *err
 	FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
 	enum qf_code code = QF_OK;
 	char *text = NULL;
+	uint64_t messages = 0;
 	unsigned line = 0;
 	size_t size = 0;
 	ssize_t n;
@@ -273,11 +301,14 @@ qf_salvage_load(struct qf_salvage *salvage, const char *path, struct qf_err *err
 	}
 	salvage->n = 0;
 	while (!code && (n = getline(&text, &size, file)) > 0)
-		code = take_line(salvage, text, (size_t)n, ++line, path, err);
+		code = take_line(salvage, text, (size_t)n, ++line, &messages, path, err);
 	if (!code && ferror(file))
 		code = qf_err_sys(err, EIO, path, "cannot read");
 	if (!code && line == 0)
 		code = qf_err_set(err, QF_E_DATA, path, "not a saved plan");
+	if (!code && salvage->n != messages)
+		code = qf_err_set(err, QF_E_DATA, path,
+				  "not all of a plan: %zu messages of %" PRIu64, salvage->n, messages);
 	free(text);
 	fclose(file);
 	salvage->loaded = true;

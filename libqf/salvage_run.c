@@ -31,9 +31,8 @@ tell_item(struct qf_salvage *salvage, const struct qf_salvage_item *item,
 	qf_salvage_tell(salvage, &record);
 }
 
-/* A busy one may be free when its turn comes. */
-static bool
-is_to_move(const struct qf_salvage_item *item)
+bool
+qf_salvage_is_to_move(const struct qf_salvage_item *item)
 {
 	return item->outcome != QF_SALVAGE_SKIP || item->why == QF_SALVAGE_WHY_BUSY;
 }
@@ -88,7 +87,7 @@ next_planned(void *ctx, struct qf_move *moves, size_t most, const struct qf_lane
 
 		if (!stop && n == 0 && qf_salvage_cancelled(salvage))
 			stop = "not begun";
-		if (!is_to_move(item))
+		if (!qf_salvage_is_to_move(item))
 			tell_item(salvage, item, QF_SALVAGE_SKIPPED, (enum qf_salvage_why)item->why,
 				  item->detail);
 		else if (stop)
@@ -126,8 +125,10 @@ qf_salvage_run(struct qf_salvage *salvage, struct qf_err *err)
 	enum qf_code code;
 
 	/* A plan was made at another time. */
-	if (salvage->options.copy && salvage->loaded) {
-		code = qf_salvage_look_for_use(salvage, err);
+	if (salvage->loaded) {
+		code = qf_salvage_look_again(salvage, err);
+		if (!code && salvage->options.copy)
+			code = qf_salvage_look_for_use(salvage, err);
 		if (code)
 			return code;
 	}
@@ -176,6 +177,7 @@ struct found {
 	int64_t wait;      /* seconds until the next lease is over; 0: none has to be waited for */
 	uint64_t waiting;
 	size_t begun;      /* of the moves */
+	uint64_t since;    /* for the rate */
 	bool last;         /* no more waiting: tell of those */
 	bool nomem;
 };
@@ -327,8 +329,10 @@ next_found(void *ctx, struct qf_move *moves, size_t most, const struct qf_lane_s
 		return 0;
 	if (n > most)
 		n = most;
-	if (n)
+	if (n) {
+		keep_rate(found->salvage, found->since, found->begun);
 		memcpy(moves, found->moves + found->begun, n * sizeof(*moves));
+	}
 	found->begun += n;
 	return n;
 }
@@ -342,6 +346,7 @@ finish_found(struct found *found, struct qf_err *err)
 					  of_claims, found, &marks, err);
 	const struct qf_lane_work work = {next_found, found, marks, found->n};
 
+	found->since = qf_clock_ns();
 	if (!code)
 		code = qf_salvage_lanes(salvage, &work, err);
 	for (size_t i = 0; !code && i < found->nfolders; i++)

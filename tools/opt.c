@@ -192,6 +192,9 @@ set(const struct opt *o, const char *value, struct qf_err *err)
 	return QF_OK;
 }
 
+static const void *targets_given[256];
+static size_t ntargets_given;
+
 /* The same from the command line, which counts more than a configuration file. */
 static enum qf_code
 set_given(const struct opt *o, const char *value, struct qf_err *err)
@@ -200,7 +203,18 @@ set_given(const struct opt *o, const char *value, struct qf_err *err)
 
 	if (list && list->defaults)
 		*list = (struct opt_list){.values = list->values};
+	if (ntargets_given < sizeof(targets_given) / sizeof(*targets_given))
+		targets_given[ntargets_given++] = o->target;
 	return set(o, value, err);
+}
+
+bool
+opt_was_given(const void *target)
+{
+	for (size_t i = 0; i < ntargets_given; i++)
+		if (targets_given[i] == target)
+			return true;
+	return false;
 }
 
 static bool

@@ -55,6 +55,8 @@ extern const struct command commands[];
  */
 enum qf_code opt_parse(const struct opt *options, char **argv, int argc, size_t *n,
 		       struct qf_err *err);
+/* Was it on the command line, and not only in a configuration file? By the target of its row. */
+bool opt_was_given(const void *target);
 /* Set one option from a configuration file; QF_E_NOT_FOUND where the table has no such option. */
 enum qf_code opt_set(const struct opt *options, const char *name, const char *value,
 		     struct qf_err *err);

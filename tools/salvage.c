@@ -74,7 +74,8 @@ const struct opt salvage_options[] = {
 	 "to all is skipped",
 	 NULL},
 	{OPT_WORD, "expired", 0, &given.expired, "WHAT",
-	 "what is done with messages past their return time: hold (default), refresh, move or skip",
+	 "what is done with messages past their return time: hold (default), refresh, move or skip; of "
+	 "export and resubmit, which leave them as they are, move or skip",
 	 expired_words},
 	{OPT_FLAG, "copy", 0, &given.copy, NULL,
 	 "leave the source as it is; nothing is copied to a target twice", NULL},
@@ -82,7 +83,7 @@ const struct opt salvage_options[] = {
 	{OPT_FLAG, "due", 0, &given.due, NULL, "all are eligible at the target's next queue run",
 	 NULL},
 	{OPT_NUMBER, "limit", 0, &given.limit, "N", "at most N messages", NULL},
-	{OPT_STRING, "rate", 0, &given.rate, "N/s", "at most N messages a second", NULL},
+	{OPT_STRING, "rate", 0, &given.rate, "N/s", "run, resume, import: at most N messages a second", NULL},
 	{OPT_SPAN, "lease", 0, &given.lease, "TIME",
 	 "resume, export --abort: how long a claim whose lock is free is left to an owner that is not known "
 	 "to have ended (60s)",
@@ -167,9 +168,22 @@ check_options(enum verb verb)
 		{given.hold, "hold", 1u << PLAN | 1u << RUN | 1u << IMPORT},
 		{given.due, "due", 1u << PLAN | 1u << RUN | 1u << IMPORT},
 		{given.limit != 0, "limit", 1u << PLAN | 1u << RUN | 1u << EXPORT | 1u << RESUBMIT},
+		{opt_was_given(&given.rate), "rate", 1u << RUN | 1u << RESUME | 1u << IMPORT},
+		{opt_was_given(&given.expired), "expired",
+		 ~(1u << RESUME | 1u << VERIFY)},
 	};
 	int ends = (given.commit != NULL) + (given.abort != NULL);
 
+	if (opt_was_given(&given.limit) && !given.limit) {
+		say_error("--limit=0: nothing would be done; without --limit there is no limit");
+		return STATUS_USAGE;
+	}
+	if ((verb == EXPORT || verb == RESUBMIT) && opt_was_given(&given.expired) &&
+	    given.expired != QF_EXPIRED_MOVE && given.expired != QF_EXPIRED_SKIP) {
+		say_error("--expired=%s: %s leaves messages as they are: move or skip",
+			  expired_words[given.expired], verbs[verb]);
+		return STATUS_USAGE;
+	}
 	for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++) {
 		if (rules[i].is_given && !(rules[i].verbs & 1u << verb)) {
 			say_error("--%s: not with %s", rules[i].name, verbs[verb]);
@@ -309,6 +323,8 @@ options_for(enum verb verb, const struct source *source, const struct qf_query *
 		.copy = given.copy,
 		.hold = given.hold,
 		.due = given.due,
+		.says = {opt_was_given(&given.expired), opt_was_given(&given.copy),
+			 opt_was_given(&given.hold), opt_was_given(&given.due)},
 		.retarget = given.retarget,
 		.lease = given.lease,
 		.limit = given.limit,
