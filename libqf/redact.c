@@ -7,8 +7,8 @@
  * are no part of an address.
  *
  * What looks like an address in running text: whatever stands around an "@" (also nothing, as in
- * source routes), and a single word in angle brackets ("<bob>... User unknown"). Names that do not
- * look like one stay, hosts among them.
+ * source routes) or around a "%40" of a URL, and a single word in angle brackets ("<bob>... User
+ * unknown"). Names that do not look like one stay, hosts among them.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -188,6 +188,48 @@ domain_end(struct qf_slice text, size_t at)
 	return end;
 }
 
+/* Length of an "@" as URLs have it at the beginning of text, encoded once or more often; else 0. */
+static size_t
+encoded_at(struct qf_slice text)
+{
+	size_t n = 1;
+
+	if (!text.n || text.p[0] != '%')
+		return 0;
+	while (n + 2 <= text.n && memcmp(text.p + n, "25", 2) == 0)
+		n += 2;
+	return n + 2 <= text.n && memcmp(text.p + n, "40", 2) == 0 ? n + 2 : 0;
+}
+
+/* The address around an encoded "@" at text[at] of that length: where it begins, where it ends. It is
+   named as if it were written plainly. False: none. */
+static bool
+take_encoded(const struct qf_redactor *redactor, struct qf_slice text, size_t done, size_t at, size_t n,
+	     size_t *start, size_t *end, struct qf_buf *name)
+{
+	struct qf_buf plain = {0};
+
+	*start = at;
+	*end = at + n;
+	while (*end < text.n && is_domain(text.p[*end]))
+		++*end;
+	while (*end > at + n && text.p[*end - 1] == '.')
+		--*end;
+	if (*end == at + n)
+		return false;
+	while (*start > done && is_local(text.p[*start - 1]) && !strchr("/=?&", text.p[*start - 1]))
+		--*start;
+	qf_buf_add(&plain, text.p + *start, at - *start);
+	qf_buf_addc(&plain, '@');
+	qf_buf_add(&plain, text.p + at + n, *end - at - n);
+	if (plain.failed)
+		name->failed = true;
+	else
+		add_name(redactor, (struct qf_slice){plain.p, plain.n}, name);
+	qf_buf_release(&plain);
+	return true;
+}
+
 /* Length of "<word>" at the beginning of text, 0 where there is none. URLs are no addresses. */
 static size_t
 bracketed_word(struct qf_slice text)
@@ -202,11 +244,26 @@ bracketed_word(struct qf_slice text)
 void
 qf_redact_text(const struct qf_redactor *redactor, struct qf_slice text, struct qf_buf *out)
 {
-	size_t done = 0, i = 0;
+	size_t done = 0, i = 0, n;
 
 	while (i < text.n) {
 		size_t start = i, end = i;
 
+		n = encoded_at((struct qf_slice){text.p + i, text.n - i});
+		if (n) {
+			struct qf_buf name = {0};
+
+			if (take_encoded(redactor, text, done, i, n, &start, &end, &name)) {
+				qf_buf_add(out, text.p + done, start - done);
+				qf_buf_add(out, name.p, name.n);
+				out->failed |= name.failed;
+				done = i = end;
+			} else {
+				i += n;
+			}
+			qf_buf_release(&name);
+			continue;
+		}
 		if (text.p[i] == '<') {
 			end = i + bracketed_word((struct qf_slice){text.p + i, text.n - i});
 		} else if (text.p[i] == '@') {

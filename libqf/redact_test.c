@@ -167,6 +167,9 @@ Test(redact, text)
 		{"@", "@"},
 		{"\xc3\xbc@\xc3\xbc.example", "{\xc3\xbc@\xc3\xbc.example}"},
 		{"mx.example refused", "mx.example refused"},
+		{"see http://x.example/?m=a%40b.example.", "see http://x.example/?m={a@b.example}."},
+		{"<https://x/?m=a.c%2540b.example&r=1>", "<https://x/?m={a.c@b.example}&r=1>"},
+		{"100%40 a%40, %4 %2540", "100%40 a%40, %4 %2540"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -208,7 +211,8 @@ Test(redact, text_may_hold_any_bytes)
 /* Text that a careless search goes through again for each "@": that would take minutes. */
 Test(redact, hostile_text_takes_linear_time, .timeout = 20)
 {
-	static const char *const units[] = {"@[", "\\\"@ ", "<a", "\"@", "@", "a@b", "<a@", "@."};
+	static const char *const units[] = {"@[", "\\\"@ ", "<a", "\"@", "@", "a@b", "<a@", "@.",
+					    "%40", "a%40", "a%40b", "%25", "%40."};
 
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
 		struct qf_buf text = {0}, out = {0};

@@ -3,6 +3,7 @@
  * them: one file (mboxrd, bodies with "From " at the beginning of a line quoted, a blank line behind
  * each), or a folder with a file for each message.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "salvage_hide.h"
 #include "salvage_list.h"
 #include "salvage_readable.h"
 #include "say.h"
@@ -43,6 +45,7 @@ struct readable {
 	int folder;             /* or -1 */
 	FILE *file;             /* the one, or that of the message in hand */
 	struct qf_buf names;    /* of files in the folder, a NUL behind each */
+	struct qf_buf written;  /* 'y' or 'n' for each of the list */
 	struct salvage_list list;
 	bool found, failed;
 	int failure;            /* errno */
@@ -102,7 +105,7 @@ put_headers(struct readable *out, struct qf_msg *msg)
 
 	qf_headers_write(msg, &plain);
 	if (out->source->redactor)
-		qf_redact_text(out->source->redactor, (struct qf_slice){plain.p, plain.n}, &text);
+		salvage_hide_headers(out->source->redactor, (struct qf_slice){plain.p, plain.n}, &text);
 	else
 		qf_buf_add(&text, plain.p, plain.n);
 	out->failed |= plain.failed || text.failed;
@@ -232,6 +235,21 @@ write_all(struct readable *out)
 	const char *at = NULL;
 
 	while (!signals_caught() && !out->failed && (at = salvage_list_next(&out->list, at))) {
+		out->found = false;
+		qf_queue_find(out->list.queue, strrchr(at, '/') + 3, QF_NEED_HEADERS | QF_NEED_DATA,
+			      take, out, NULL);
+		qf_buf_addc(&out->written, out->found ? 'y' : 'n');
+	}
+	out->failed |= out->written.failed;
+}
+
+/* Once all of it has its name. */
+static void
+tell_all(struct readable *out)
+{
+	const char *at = NULL;
+
+	for (size_t i = 0; i < out->written.n && (at = salvage_list_next(&out->list, at)); i++) {
 		const char *slash = strrchr(at, '/');
 		struct qf_salvage_record record = {.outcome = QF_SALVAGE_COPIED,
 						   .id = slash + 3,
@@ -240,16 +258,32 @@ write_all(struct readable *out)
 						   .bounce_at = QF_TIME_NONE,
 						   .bytes = -1};
 
-		out->found = false;
-		qf_queue_find(out->list.queue, slash + 3, QF_NEED_HEADERS | QF_NEED_DATA, take,
-			      out, NULL);
-		if (!out->found) {
+		if (out->written.p[i] != 'y') {
 			record.outcome = QF_SALVAGE_SKIPPED;
 			record.why = QF_SALVAGE_WHY_GONE;
 			record.to = NULL;
 		}
 		salvage_list_tell(&out->list, &record);
 	}
+}
+
+/* Nothing that is there is replaced, but an empty folder by a folder. */
+static bool
+is_free(const struct readable *out)
+{
+	struct dirent *entry;
+	struct stat st;
+	bool empty = true;
+	DIR *names;
+
+	if (lstat(out->to, &st) != 0)
+		return true;
+	names = out->form->folders ? opendir(out->to) : NULL;
+	while (names && empty && (entry = readdir(names)))
+		empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+	if (names)
+		closedir(names);
+	return names && empty;
 }
 
 /* Made under another name, without the slash at its end. */
@@ -259,6 +293,10 @@ begin(struct readable *out)
 	size_t n = strlen(out->to);
 	int fd;
 
+	if (!is_free(out)) {
+		say_error("%s: cannot write: is there already", out->to);
+		return STATUS_USAGE;
+	}
 	out->part = malloc(n + sizeof(PART));
 	if (!out->part) {
 		say_error("out of memory");
@@ -301,7 +339,20 @@ take_away(struct readable *out)
 	rmdir(out->part);
 }
 
-/* Whole and on disk, it gets its name; a folder only where none is, or an empty one. */
+/* A file only where none is, a folder where none is, or an empty one. */
+static bool
+give_name(const struct readable *out)
+{
+	if (out->folder >= 0)
+		return rename(out->part, out->to) == 0;
+	if (renameat2(AT_FDCWD, out->part, AT_FDCWD, out->to, RENAME_NOREPLACE) == 0)
+		return true;
+	/* File systems without such a rename have links. */
+	return (errno == EINVAL || errno == ENOSYS) && link(out->part, out->to) == 0 &&
+	       unlink(out->part) == 0;
+}
+
+/* Whole and on disk, it gets its name. */
 static int
 finish(struct readable *out)
 {
@@ -311,7 +362,7 @@ finish(struct readable *out)
 		ok = fsync(out->folder) == 0;
 	else if (ok)
 		ok = fflush(out->file) == 0 && !ferror(out->file) && fsync(fileno(out->file)) == 0;
-	ok = ok && rename(out->part, out->to) == 0;
+	ok = ok && give_name(out);
 	if (ok)
 		return STATUS_OK;
 	if (!out->failure && !out->failed)
@@ -348,6 +399,7 @@ salvage_readable(struct source *source, struct qf_queue *from, const char *to,
 	if (out.folder >= 0)
 		close(out.folder);
 	if (!status) {
+		tell_all(&out);
 		salvage_list_end(&out.list);
 		say_note("%llu messages in %s; the queue is as it was",
 			 (unsigned long long)out.list.totals.moved, to);
@@ -356,6 +408,7 @@ salvage_readable(struct source *source, struct qf_queue *from, const char *to,
 		status = STATUS_FINDINGS;
 	qf_buf_release(&out.list.paths);
 	qf_buf_release(&out.names);
+	qf_buf_release(&out.written);
 	free(out.part);
 	return status;
 }

@@ -11,7 +11,7 @@
 bool salvage_is_readable(const char *to);
 /*
  * Write what options select to a file or folder that gets its name when it is whole. The queue is only read,
- * and nothing is claimed. With a redactor addresses are hashed, and bodies left out. Returns an
+ * and nothing is claimed. With a redactor bodies are left out, and headers hidden (salvage_hide.h). Returns an
  * exit status.
  */
 int salvage_readable(struct source *source, struct qf_queue *from, const char *to,

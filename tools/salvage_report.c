@@ -64,11 +64,20 @@ report_message(void *ctx, const struct qf_salvage_record *record)
 	bool left_out = (record->outcome == QF_SALVAGE_SKIPPED ||
 			 record->outcome == QF_SALVAGE_FAILED) &&
 			strcmp(report->command, "verify") != 0;
-	struct qf_buf line = {0};
+	struct qf_buf line = {0}, detail = {0};
+	struct qf_salvage_record hidden;
 
 	if (report->quiet)
 		return;
 	report->told = true;
+	/* What a server has answered may name anybody. */
+	if (report->redactor && record->detail) {
+		hidden = *record;
+		qf_redact_text(report->redactor, slice(record->detail), &detail);
+		qf_buf_addc(&detail, '\0');
+		hidden.detail = detail.failed ? "" : detail.p;
+		record = &hidden;
+	}
 	if (report->json) {
 		qf_salvage_render(report->command, record, &line);
 		out_add_buf(&line);
@@ -80,6 +89,7 @@ report_message(void *ctx, const struct qf_salvage_record *record)
 	if (left_out)
 		say_error("%s: %s (%s): %s", record->id, qf_salvage_outcome_name(record->outcome),
 			  qf_salvage_why_name(record->why), record->detail ? record->detail : "");
+	qf_buf_release(&detail);
 }
 
 void
