@@ -175,6 +175,15 @@ def without_effect(top):
     tap.ok(done.returncode == 0, "from a configuration file they are for those that heed them", done)
 
 
+def resumed_slowly(top):
+    p = Pair(top)
+    harness.qf("salvage", "export", "-C", "none", "--from=" + p.source, "--to=" + os.path.join(top, "x.tar"),
+               env={"QF_CONF": "/dev/null"})
+    began = time.monotonic()
+    done = p.run("resume", "--retarget", "--rate=3/s")
+    tap.ok(done.returncode == 0 and p.arrived() == IDS and time.monotonic() - began >= .9, "resume --rate", done)
+
+
 def main():
     with acting.fast_folder() as top:
         top = os.path.join(top, "pair")
@@ -183,6 +192,7 @@ def main():
         in_use(top)
         not_whole(top)
         without_effect(top)
+        resumed_slowly(top)
     tap.done()
 
 
