@@ -234,6 +234,9 @@ set_option(struct qf_cf_reader *r, size_t index, size_t sub, size_t sub_end, siz
 	case QF_CF_QUEUE_FILE_MODE:
 		policy->queue_file_mode = qf_cf_read_octal(value);
 		break;
+	case QF_CF_PRIVACY:
+		policy->restrict_mailq |= qf_cf_restricts_mailq(value);
+		break;
 	case QF_CF_SUPER_SAFE:
 		policy->super_safe = qf_cf_read_super_safe(value);
 		break;
@@ -274,6 +277,7 @@ refuse_blanks(struct qf_cf_reader *r, size_t from, size_t to)
 	for (size_t i = 0; i < QF_CF_OPTIONS; i++) {
 		if (qf_cf_options[i].effect == QF_CF_KEPT ||
 		    qf_cf_options[i].effect == QF_CF_MILTER ||
+		    qf_cf_options[i].effect == QF_CF_PRIVACY ||
 		    !qf_cf_same_word(r->line.text + from, to - from, qf_cf_options[i].name))
 			continue;
 		snprintf(why, sizeof(why), "%s: sendmail does not know it with these blanks",

@@ -39,7 +39,7 @@ const struct qf_cf_name qf_cf_options[QF_CF_OPTIONS] = {
 	{'n', QF_CF_KEPT, "CheckAliases"},
 	{'o', QF_CF_KEPT, "OldStyleHeaders"},
 	{'O', QF_CF_KEPT, "DaemonPortOptions"},
-	{'p', QF_CF_KEPT, "PrivacyOptions"},
+	{'p', QF_CF_PRIVACY, "PrivacyOptions"},
 	{'P', QF_CF_KEPT, "PostmasterCopy"},
 	{'q', QF_CF_KEPT, "QueueFactor"},
 	{'Q', QF_CF_QUEUE_DIRECTORY, "QueueDirectory"},

@@ -21,6 +21,7 @@ enum qf_cf_effect {
 	QF_CF_TIMEOUT,
 	QF_CF_MIN_FREE_BLOCKS,
 	QF_CF_MILTER,
+	QF_CF_PRIVACY,
 };
 
 struct qf_cf_name {

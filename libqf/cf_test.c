@@ -651,6 +651,35 @@ Test(cf, every_letter)
 	}
 }
 
+/* As sendmail -bp answers a stranger with the same line: 8.17.1.9. */
+Test(cf, who_may_look)
+{
+	static const struct {
+		const char *lines;
+		bool restricted;
+	} cases[] = {
+		{"O PrivacyOptions=restrictmailq\n", true},
+		{"O PrivacyOptions=goaway\n", false},
+		{"O PrivacyOptions=goaway,restrictmailq\n", true},
+		{"O PrivacyOptions=restrictmailq\nO PrivacyOptions=authwarnings\n", true},
+		{"O PrivacyOptions=restrictmailq,public\n", true},
+		{"O PrivacyOptions=authwarnings;restrictmailq\n", true},
+		{"O PrivacyOptions=authwarnings|RestrictMailq\n", true},
+		{"O PrivacyOptions=authwarnings,\n\trestrictmailq\n", true},
+		{"Oprestrictmailq\n", true},
+		{"O PrivacyOptions=public\n", false},
+		{"O PrivacyOptions=restrictmailqx, restrictmail\n", false},
+		{"O PrivacyOptions=\n", false},
+	};
+	char text[128];
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		snprintf(text, sizeof(text), V "%s", cases[i].lines);
+		cr_expect_eq(policy_of(text).restrict_mailq, cases[i].restricted, "%s",
+			     cases[i].lines);
+	}
+}
+
 Test(cf, options_as_text)
 {
 	struct qf_cf *cf = parsed(V "O PrivacyOptions=goaway\n"

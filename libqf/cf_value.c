@@ -143,6 +143,24 @@ qf_cf_read_octal(const char *text)
 }
 
 /* Origin: sendmail/conf.c atobool(): only words like "true" and "yes" are, "1" and "on" are not. */
+/* Origin: sendmail/readcf.c setoption(), case 'p': whatever is neither letter nor digit parts the
+   words, and conf.c PRIV_GOAWAY: all but what is about the queue, and a few. */
+bool
+qf_cf_restricts_mailq(const char *text)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+
+	while (*text) {
+		size_t n = strspn(text, letters);
+
+		if (qf_cf_same_word(text, n, "restrictmailq"))
+			return true;
+		text += n;
+		text += strcspn(text, letters);
+	}
+	return false;
+}
+
 enum qf_super_safe
 qf_cf_read_super_safe(const char *text)
 {

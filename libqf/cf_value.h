@@ -30,6 +30,8 @@ int qf_cf_read_int(const char *text);
 /* A file mode: octal digits that lead it. */
 uint32_t qf_cf_read_octal(const char *text);
 enum qf_super_safe qf_cf_read_super_safe(const char *text);
+/* Does a line of PrivacyOptions shut strangers out of the queue? goaway does not. */
+bool qf_cf_restricts_mailq(const char *text);
 enum qf_code qf_cf_read_sort_order(struct qf_cf_line *l, size_t place, enum qf_sort_order *out);
 /* The uid of TrustedUser. A name nobody has here is none, without a word: a queue is often looked
    at on another machine than the one that serves it. */

@@ -534,6 +534,7 @@ struct qf_policy {
 	int64_t max_queue_run_size;             /* 0: no limit */
 	enum qf_super_safe super_safe;
 	enum qf_sort_order sort_order;
+	bool restrict_mailq;                    /* PrivacyOptions, any line that sets it */
 };
 void qf_policy_default(struct qf_policy *policy);
 

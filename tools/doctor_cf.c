@@ -148,12 +148,12 @@ has_word(const char *list, const char *word)
 	size_t n = strlen(word);
 
 	while (list && *list) {
-		size_t length = strcspn(list, ", \t");
+		size_t length = strcspn(list, ", \t\n");
 
 		if (length == n && strncasecmp(list, word, n) == 0)
 			return true;
 		list += length;
-		list += strspn(list, ", \t");
+		list += strspn(list, ", \t\n");
 	}
 	return false;
 }
@@ -166,7 +166,7 @@ doctor_cf_privacy(struct doctor *doctor)
 	doctor_wanted(doctor, "restrictmailq");
 	if (!option(doctor, "PrivacyOptions", &text))
 		return;
-	if (has_word(text, "restrictmailq") || has_word(text, "goaway"))
+	if (doctor->source.policy.restrict_mailq)
 		doctor_good(doctor, text);
 	else
 		doctor_warn(doctor, text, "every user of this host may read the queue with mailq");

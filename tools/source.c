@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -202,22 +201,6 @@ split_environment(struct opt_list *list)
 	return STATUS_OK;
 }
 
-static bool
-option_has_word(const char *options, const char *word)
-{
-	size_t n = strlen(word);
-
-	for (const char *at = options; at && *at;) {
-		size_t length = strcspn(at, ", \t");
-
-		if (length == n && strncasecmp(at, word, n) == 0)
-			return true;
-		at += length;
-		at += strspn(at, ", \t");
-	}
-	return false;
-}
-
 /*
  * PrivacyOptions=restrictmailq: only root, the owner of the queue and its group may look.
  * Origin: sendmail/main.c, the check before printqueue().
@@ -225,16 +208,13 @@ option_has_word(const char *options, const char *word)
 static bool
 may_look(const struct source *source)
 {
-	const char *privacy =
-		source->cf ? qf_cf_option(source->cf, "PrivacyOptions", NULL) : NULL;
 	const struct qf_dir *dir = qf_queue_dir(source->queue, 0);
 	gid_t *groups;
 	struct stat st;
 	int n;
 	bool member = false;
 
-	if (!privacy || geteuid() == 0 ||
-	    (!option_has_word(privacy, "restrictmailq") && !option_has_word(privacy, "goaway")))
+	if (!source->policy.restrict_mailq || geteuid() == 0)
 		return true;
 	if (dir->trouble || fstat(dir->control_fd, &st) != 0)
 		return false;

@@ -246,6 +246,17 @@ def test_permissions(q, tmp):
     fails(run("ls", "-C", cf, "-Q", opened.path, program=program, preexec_fn=as_nobody), 77,
           "opened: .*restrictmailq; be root or in the queue's group",
           "who is shut out by restrictmailq gets 77")
+    with open(cf, "a") as f:
+        f.write("O PrivacyOptions=noexpn\n")
+    fails(run("ls", "-C", cf, "-Q", opened.path, program=program, preexec_fn=as_nobody), 77,
+          "restrictmailq", "a later line of PrivacyOptions opens nothing: sendmail adds them up")
+    away = os.path.join(tmp, "goaway.cf")
+    with open(away, "w") as f:
+        f.write("O PrivacyOptions=goaway\n")
+    done = run("ls", "-C", away, "-Q", opened.path, "--format=ids", program=program,
+               preexec_fn=as_nobody)
+    tap.ok(done.status != 77 and len(done.lines()) == 5, "goaway shuts nobody out, as in sendmail",
+           done)
     fails(run("show", "-C", cf, "-Q", opened.path, "6AM700AB000002", program=program,
               preexec_fn=as_nobody), 77, "restrictmailq", "show too")
     done = run("ls", "-C", cf, "-Q", opened.path, "--format=ids")

@@ -180,6 +180,10 @@ def main():
     tap.ok({c: got[c]["result"] for c in wanted} == wanted, "a bad one",
            {c: got[c]["result"] for c in wanted})
     tap.ok(all(got[c]["why"] and got[c]["remedy"] for c in wanted), "with a reason and a remedy each")
+    for lines, wanted in (("O PrivacyOptions=goaway\n", "warn"),
+                          ("O PrivacyOptions=restrictmailq\nO PrivacyOptions=goaway\n", "ok")):
+        got = answers(queue, "-C", conf(tmp, lines))[0]["cf-privacy"]
+        tap.ok(got["result"] == wanted, "%r: %s" % (lines, wanted), got)
 
     # What runs beside, in an /etc of its own.
     for files, check, wanted in (
