@@ -30,7 +30,8 @@ static struct {
 const char metrics_description[] =
 	"Figures of a queue for monitoring: messages by state, ages, tries, sizes, recipient domains,\n"
 	"files that belong to no whole message, and what the look cost. A figure that is not known\n"
-	"is absent, never zero.\n"
+	"is absent, never zero; where messages could not be read (state unreadable), sums are at least\n"
+	"so many.\n"
 	"\n"
 	"--output writes the whole text at once, for node_exporter's textfile collector. With --every\n"
 	"it is written each round, a queue that cannot be read gives qf_up 0, and --format=emf prints\n"
@@ -119,14 +120,45 @@ sweep(struct memory *memory)
 	memory->n = kept;
 }
 
+static bool
+is_unreadable(const struct qf_msg *msg)
+{
+	size_t n;
+	const struct qf_diagnostic *d = qf_msg_diagnostics(msg, &n);
+
+	for (size_t i = 0; i < n; i++)
+		if (d[i].finding == QF_F_UNREADABLE)
+			return true;
+	return false;
+}
+
+static void
+count_age(struct metrics_queue *q, int64_t created, int64_t now)
+{
+	int64_t age;
+
+	if (created == QF_TIME_NONE)
+		return;
+	age = qf_time_between(created, now);
+	if (age < 0)
+		age = 0;
+	if ((double)age > q->oldest)
+		q->oldest = (double)age;
+	add_value(&q->age, metrics_age_limits, age);
+}
+
 static void
 count_message(struct metrics_queue *q, const struct qf_row *row, struct memory *memory)
 {
 	const struct qf_envelope *env = qf_msg_envelope(row->msg);
 	const struct qf_files *files = qf_msg_files(row->msg);
 	enum qf_state state = qf_msg_state(row->msg);
-	int64_t age = env->created == QF_TIME_NONE ? 0 : qf_time_between(env->created, row->now);
 
+	if (is_unreadable(row->msg)) {
+		q->unreadable++;
+		q->busy = -1;
+		return;
+	}
 	q->messages[state]++;
 	/* One message of which it cannot be told makes the sum unknown. */
 	if (files->busy == QF_UNKNOWN)
@@ -143,17 +175,29 @@ count_message(struct metrics_queue *q, const struct qf_row *row, struct memory *
 	q->due += row->outlook.due != QF_TIME_NONE && row->outlook.due <= row->now;
 	q->expired += row->outlook.expired;
 	q->warned += row->outlook.warned;
-	if (age > 0 && (double)age > q->oldest)
-		q->oldest = (double)age;
-	else if (q->oldest < 0)
-		q->oldest = 0;
 	q->control_bytes += files->control_size;
 	if (files->data_size > 0)
 		q->data_bytes += files->data_size;
-	add_value(&q->age, metrics_age_limits, age > 0 ? age : 0);
+	count_age(q, env->created, row->now);
 	add_value(&q->tries, metrics_tries_limits, env->tries > 0 ? env->tries : 0);
 	if (q->domains)
 		qf_groups_add(q->domains, row);
+}
+
+/* Where messages could not be read a sum may be more than it seems, and no zero is known. */
+static void
+forget_zeros(struct metrics_queue *q)
+{
+	int64_t *const sums[] = {&q->due, &q->expired, &q->warned, &q->control_bytes, &q->data_bytes};
+
+	for (size_t i = 0; i < sizeof(sums) / sizeof(*sums); i++)
+		if (*sums[i] == 0)
+			*sums[i] = -1;
+	if (q->oldest == 0)
+		q->oldest = -1;
+	for (int v = 0; v < QF_VERDICT_COUNT; v++)
+		if (q->orphans[v] == 0)
+			q->orphans[v] = -1;
 }
 
 /* Read every message. An exit status. */
@@ -258,6 +302,9 @@ collect(struct source *source, struct metrics *m, struct memory *memory)
 		orphans = look_for_orphans(source, m);
 	if (orphans > status)
 		status = orphans;
+	for (size_t i = 0; i < m->n; i++)
+		if (m->queues[i].unreadable)
+			forget_zeros(&m->queues[i]);
 	if (status == STATUS_OK)
 		memory->last_success = source->now;
 	m->last_success = memory->last_success;

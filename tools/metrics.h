@@ -18,11 +18,13 @@ struct metrics_histogram {
 extern const int64_t metrics_age_limits[METRICS_BUCKETS];
 extern const int64_t metrics_tries_limits[METRICS_BUCKETS];
 
-/* One queue directory. A negative figure is not known, and is not written: absent, never zero. */
+/* One queue directory. A negative figure is not known, and is not written: absent, never zero. Of a
+   message that could not be read nothing is counted but that; sums are then at least so many. */
 struct metrics_queue {
 	const char *queue;
 	bool up;
 	uint64_t messages[METRICS_STATES]; /* by enum qf_state */
+	uint64_t unreadable;               /* and those of which it is not known */
 	int64_t busy, due, expired, warned;
 	double oldest, longest_busy;
 	int64_t control_bytes, data_bytes;

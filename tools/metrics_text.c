@@ -49,6 +49,25 @@ static const struct figure {
 };
 #define NFIGURES (sizeof(figures) / sizeof(*figures))
 
+/* Behind the states stand those that could not be read, which may be in any of them. */
+static const char *
+state_name(int s)
+{
+	return s < METRICS_STATES ? qf_state_name((enum qf_state)s) : "unreadable";
+}
+
+static uint64_t
+state_count(const struct metrics_queue *q, int s)
+{
+	return s < METRICS_STATES ? q->messages[s] : q->unreadable;
+}
+
+static bool
+state_is_known(const struct metrics_queue *q, int s)
+{
+	return state_count(q, s) > 0 || !q->unreadable;
+}
+
 /* ------------------------------------------------------------------ Prometheus */
 
 /* A label value: visible, valid UTF-8, with backslash and quote escaped. */
@@ -179,10 +198,10 @@ metrics_put_prometheus(const struct metrics *m, struct qf_buf *out)
 	put_figures(m, out);
 	head(out, "qf_messages", "gauge", "Messages by state.");
 	for (size_t i = 0; i < m->n; i++)
-		for (int s = 0; m->queues[i].up && s < METRICS_STATES; s++)
-			sample(out, "qf_messages", &m->queues[i], "state",
-			       slice(qf_state_name((enum qf_state)s)),
-			       (double)m->queues[i].messages[s]);
+		for (int s = 0; m->queues[i].up && s <= METRICS_STATES; s++)
+			if (state_is_known(&m->queues[i], s))
+				sample(out, "qf_messages", &m->queues[i], "state",
+				       slice(state_name(s)), (double)state_count(&m->queues[i], s));
 	put_domains(m, out);
 	head(out, "qf_orphan_files", "gauge", "Files that belong to no whole message.");
 	for (size_t i = 0; i < m->n; i++)
@@ -244,9 +263,10 @@ put_emf_queue(const struct metrics *m, const struct metrics_queue *q, struct qf_
 			 figures[f].label ? "_" : "", figures[f].label ? figures[f].label_value : "");
 		add_metric(&names, &values, name, figures[f].unit, value);
 	}
-	for (int s = 0; q->up && s < METRICS_STATES; s++) {
-		snprintf(name, sizeof(name), "qf_messages_%s", qf_state_name((enum qf_state)s));
-		add_metric(&names, &values, name, "Count", (double)q->messages[s]);
+	for (int s = 0; q->up && s <= METRICS_STATES; s++) {
+		snprintf(name, sizeof(name), "qf_messages_%s", state_name(s));
+		if (state_is_known(q, s))
+			add_metric(&names, &values, name, "Count", (double)state_count(q, s));
 	}
 	for (int v = QF_VERDICT_LIVE + 1; v < QF_VERDICT_COUNT; v++) {
 		snprintf(name, sizeof(name), "qf_orphan_files_%s",
