@@ -301,23 +301,32 @@ nagios_word(int status)
 	return words[status];
 }
 
-/* The plugin convention: one line, counts behind a bar. */
+/* What is wrong is named, below the thresholds too; what is unknown where that is the status. */
+static bool
+nagios_names(enum verdict verdict, int status)
+{
+	return verdict == VERDICT_UNKNOWN ? status == 3 : verdict != VERDICT_OK;
+}
+
+/* The plugin convention: one line, counts behind a bar. OK is said only of what was seen. */
 static int
 put_nagios(const struct doctor_answer *answers, const size_t *counts)
 {
 	int status = counts[VERDICT_FAIL] >= given.crit && counts[VERDICT_FAIL]   ? 2
 		     : counts[VERDICT_WARN] >= given.warn && counts[VERDICT_WARN] ? 1
-		     : counts[VERDICT_UNKNOWN] == NCHECKS			  ? 3
+		     : counts[VERDICT_UNKNOWN]				  ? 3
 										  : 0;
+	static const enum verdict order[VERDICT_COUNT] = {VERDICT_FAIL, VERDICT_WARN,
+							  VERDICT_UNKNOWN, VERDICT_OK};
 	struct qf_buf line = {0};
 	const char *between = " - ";
 
 	qf_buf_addf(&line, "DOCTOR %s", nagios_word(status));
-	for (int v = VERDICT_FAIL; v >= VERDICT_WARN; v--)
+	for (size_t k = 0; k < VERDICT_COUNT; k++)
 		for (size_t i = 0; i < NCHECKS; i++)
-			if (answers[i].verdict == (enum verdict)v) {
+			if (answers[i].verdict == order[k] && nagios_names(order[k], status)) {
 				qf_buf_addf(&line, "%s%s %s", between, checks[i].name,
-					    verdict_words[v]);
+					    verdict_words[order[k]]);
 				between = ", ";
 			}
 	qf_buf_addf(&line, " | ok=%zu warn=%zu fail=%zu unknown=%zu\n", counts[VERDICT_OK],

@@ -79,6 +79,9 @@ def main():
     tap.ok(run.returncode == 2 and run.stdout.startswith(b"DOCTOR CRITICAL - ") and
            b"file-mode fail" in run.stdout and b"| ok=" in run.stdout, "nagios: critical",
            run.stdout)
+    run = doctor(queue, *none, "--format=nagios", "--warn=90", "--crit=90")
+    tap.ok(run.returncode == 3 and run.stdout.startswith(b"DOCTOR UNKNOWN - ") and
+           b"lock-exclusion unknown" in run.stdout, "nagios: what is unknown is never OK", run.stdout)
 
     before = sorted(os.listdir(queue))
     run = doctor(queue, *none, "--fix=perms")
