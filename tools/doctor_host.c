@@ -282,29 +282,65 @@ doctor_opendkim(struct doctor *doctor)
 	free(text);
 }
 
-/* What a dovecot configuration file says last of plaintext login: 1 on, 0 off, -1 nothing. */
-static int
-plaintext_in(const char *path)
+/* What dovecot's configuration says of plaintext login, as far as it has been read: the last word
+   counts, and so does a file that cannot be read, which may say the opposite of those before. */
+struct plaintext {
+	enum { NOT_SAID, OFF, ON, UNREAD } last;
+	char file[300], why[128]; /* of UNREAD */
+};
+
+static void
+plaintext_unread(struct plaintext *seen, const char *file, const char *why)
+{
+	seen->last = UNREAD;
+	snprintf(seen->file, sizeof(seen->file), "%s", file);
+	snprintf(seen->why, sizeof(seen->why), "%s", why);
+}
+
+/* What is read anyhow; a pattern of anything else names what is not looked at. */
+static bool
+is_usual_include(const char *what)
+{
+	static const char *const usual[] = {"conf.d/*.conf", "/etc/dovecot/conf.d/*.conf",
+					    "local.conf", "/etc/dovecot/local.conf"};
+
+	for (size_t i = 0; i < sizeof(usual) / sizeof(*usual); i++)
+		if (strcmp(what, usual[i]) == 0)
+			return true;
+	return false;
+}
+
+static void
+plaintext_line(struct plaintext *seen, const char *path, const char *line)
+{
+	char name[64], value[256];
+
+	if (sscanf(line, " %63[a-z_] = %63[a-zA-Z]", name, value) == 2) {
+		bool yes = strcasecmp(value, "yes") == 0 || strcasecmp(value, "true") == 0;
+
+		if (strcmp(name, "disable_plaintext_auth") == 0)
+			seen->last = yes ? OFF : ON;
+		else if (strcmp(name, "auth_allow_cleartext") == 0)
+			seen->last = yes ? ON : OFF;
+	} else if (sscanf(line, " !%63[a-z_] %255[^ \t\r\n]", name, value) == 2 &&
+		   strncmp(name, "include", 7) == 0 && !is_usual_include(value)) {
+		plaintext_unread(seen, path, "includes what is not looked at here");
+	}
+}
+
+static void
+plaintext_in(struct plaintext *seen, const char *path)
 {
 	char *text = doctor_read_file(path);
-	int on = -1;
 
+	if (!text && errno != ENOENT)
+		plaintext_unread(seen, path, strerror(errno));
 	for (const char *line = text; line && *line;) {
-		char name[64], value[64];
-
-		if (sscanf(line, " %63[a-z_] = %63[a-zA-Z]", name, value) == 2) {
-			bool yes = strcasecmp(value, "yes") == 0 || strcasecmp(value, "true") == 0;
-
-			if (strcmp(name, "disable_plaintext_auth") == 0)
-				on = !yes;
-			else if (strcmp(name, "auth_allow_cleartext") == 0)
-				on = yes;
-		}
+		plaintext_line(seen, path, line);
 		line += strcspn(line, "\n");
 		line += *line == '\n';
 	}
 	free(text);
-	return on;
 }
 
 static int
@@ -313,45 +349,54 @@ by_name(const struct dirent **a, const struct dirent **b)
 	return strcmp((*a)->d_name, (*b)->d_name);
 }
 
+static void
+plaintext_in_folder(struct plaintext *seen, const char *folder)
+{
+	struct dirent **names;
+	int n = scandir(folder, &names, NULL, by_name);
+	char path[512];
+
+	if (n < 0) {
+		if (errno != ENOENT)
+			plaintext_unread(seen, folder, strerror(errno));
+		return;
+	}
+	for (int i = 0; i < n; i++) {
+		size_t length = strlen(names[i]->d_name);
+
+		snprintf(path, sizeof(path), "%s/%s", folder, names[i]->d_name);
+		if (length > 5 && strcmp(names[i]->d_name + length - 5, ".conf") == 0)
+			plaintext_in(seen, path);
+		free(names[i]);
+	}
+	free(names);
+}
+
 void
 doctor_dovecot(struct doctor *doctor)
 {
-	static const char folder[] = "/etc/dovecot/conf.d";
-	struct dirent **names;
-	int n, on, last = plaintext_in("/etc/dovecot/dovecot.conf");
+	static const char conf[] = "/etc/dovecot/dovecot.conf";
+	struct plaintext seen = {.last = NOT_SAID};
 
 	doctor_wanted(doctor, "off");
-	if (access("/etc/dovecot", F_OK) != 0) {
+	if (access("/etc/dovecot", F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR)) {
 		doctor_good(doctor, "not installed");
 		return;
 	}
-	if (access("/etc/dovecot/dovecot.conf", R_OK) != 0) {
-		doctor_unknown(doctor, "/etc/dovecot/dovecot.conf: %s", strerror(errno));
+	if (access(conf, R_OK) != 0) {
+		doctor_unknown(doctor, "%s: %s", conf, strerror(errno));
 		return;
 	}
-	n = scandir(folder, &names, NULL, by_name);
-	for (int i = 0; i < n; i++) {
-		size_t length = strlen(names[i]->d_name);
-		char path[512];
-
-		snprintf(path, sizeof(path), "%s/%s", folder, names[i]->d_name);
-		on = length > 5 && strcmp(names[i]->d_name + length - 5, ".conf") == 0
-			     ? plaintext_in(path)
-			     : -1;
-		if (on >= 0)
-			last = on;
-		free(names[i]);
-	}
-	if (n >= 0)
-		free(names);
+	plaintext_in(&seen, conf);
+	plaintext_in_folder(&seen, "/etc/dovecot/conf.d");
 	/* Which dovecot.conf includes last, if it is there. */
-	on = plaintext_in("/etc/dovecot/local.conf");
-	if (on >= 0)
-		last = on;
-	if (last == 1)
+	plaintext_in(&seen, "/etc/dovecot/local.conf");
+	if (seen.last == UNREAD)
+		doctor_unknown(doctor, "%s: %s", seen.file, seen.why);
+	else if (seen.last == ON)
 		doctor_fail(doctor, "on", "passwords cross the network in clear");
 	else
-		doctor_good(doctor, last == 0 ? "off" : "off (default)");
+		doctor_good(doctor, seen.last == OFF ? "off" : "off (default)");
 }
 
 /* ------------------------------------------------------------------ confinement, rights */

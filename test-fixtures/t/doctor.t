@@ -204,10 +204,20 @@ def main():
             ({"dovecot/dovecot.conf": "disable_plaintext_auth = yes\n",
               "dovecot/conf.d/10-auth.conf": "disable_plaintext_auth = no\n"}, "dovecot-plaintext", "fail"),
             ({"dovecot/dovecot.conf": "disable_plaintext_auth = yes\n",
-              "dovecot/local.conf": "auth_allow_cleartext = yes\n"}, "dovecot-plaintext", "fail")):
+              "dovecot/local.conf": "auth_allow_cleartext = yes\n"}, "dovecot-plaintext", "fail"),
+            # What cannot be read (to root a link to itself) may say anything; what comes later counts.
+            ({"dovecot/dovecot.conf": "!include conf.d/*.conf\n!include_try local.conf\n",
+              "dovecot/conf.d/10-auth.conf": None}, "dovecot-plaintext", "unknown"),
+            ({"dovecot/dovecot.conf": "!include conf.d/*.conf\n", "dovecot/conf.d": None},
+             "dovecot-plaintext", "unknown"),
+            ({"dovecot/dovecot.conf": "!include conf.d/*.conf\n", "dovecot/conf.d/10-auth.conf": None,
+              "dovecot/local.conf": "disable_plaintext_auth = yes\n"}, "dovecot-plaintext", "ok"),
+            ({"dovecot/dovecot.conf": "!include /etc/elsewhere.conf\n"}, "dovecot-plaintext", "unknown")):
         script = "mount -t tmpfs none /etc && "
         for name, text in files.items():
-            script += "mkdir -p /etc/%s && printf '%%s' '%s' >/etc/%s && " % (os.path.dirname(name), text, name)
+            script += "mkdir -p /etc/%s && " % os.path.dirname(name)
+            script += ("ln -s %s /etc/%s && " % (os.path.basename(name), name) if text is None else
+                       "printf '%%s' '%s' >/etc/%s && " % (text, name))
         run = subprocess.run(["unshare", "-m", "sh", "-c", script + "exec \"$0\" \"$@\"", harness.QF, "doctor",
                               "-Q", queue, *none, "--owner=root:0", "--format=json"], capture_output=True)
         if run.returncode > 2:
