@@ -296,10 +296,6 @@ undo_salvage(struct tui_model *model, const struct tui_job *job)
 	struct tui_run *run = &model->run;
 	bool moved = strncmp(job->what, "move", 4) == 0, ok;
 
-	if (!moved && !job->run[0]) {
-		tui_note(model, "%s: it has claimed nothing that could be put back", job->what);
-		return TUI_DRAW;
-	}
 	tui_run_clear(run);
 	ok = tui_run_add(run, "salvage") && tui_run_add(run, moved ? "run" : "export");
 	ok = ok && (!moved || tui_run_add_option(run, "--from", job->place));
@@ -337,6 +333,16 @@ is_taken_back(const struct tui_jobs *jobs, const struct tui_job *job)
 	return false;
 }
 
+/* Is there anything that taking it back would be about? Of an export that was made, also claims that it has
+   no line of. */
+static bool
+has_done(const struct tui_job *job)
+{
+	bool exported = strcmp(job->command, "salvage") == 0 && strncmp(job->what, "move", 4);
+
+	return job->alive || job->done > job->failed || (exported && job->run[0]);
+}
+
 /* The newest job that can be taken back, and was not yet. Of earlier sessions only what was moved and
    exported: the journal does not have it, but all else, also what others changed since. NULL: there is
    none. */
@@ -346,7 +352,7 @@ job_to_undo(const struct tui_model *model)
 	for (size_t i = 0; i < model->jobs.n; i++) {
 		const struct tui_job *job = &model->jobs.jobs[i];
 
-		if (job->can_undo && !is_taken_back(&model->jobs, job) &&
+		if (job->can_undo && has_done(job) && !is_taken_back(&model->jobs, job) &&
 		    (job->time >= model->opened_at || strcmp(job->command, "salvage") == 0))
 			return job;
 	}

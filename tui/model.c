@@ -351,25 +351,33 @@ take_orphans(struct tui_model *model, struct tui_orphans *orphans)
 	return model->view == TUI_ORPHANS ? TUI_DRAW : 0;
 }
 
+size_t
+tui_job_undone(const struct tui_job *job)
+{
+	size_t silent = job->total > job->done ? job->total - job->done : 0;
+
+	return job->failed + (job->alive ? 0 : silent);
+}
+
 /* What came of the job that ended last. */
 static void
 tell_end(struct tui_model *model)
 {
 	const struct tui_job *job = model->jobs.n ? &model->jobs.jobs[0] : NULL;
-	size_t not;
+	const char *colon;
+	size_t done, not;
 
 	if (!job)
 		return;
-	/* Salvage has no line of its own for one that is not there any more, only a word beside. */
-	not = job->failed + (strcmp(job->command, "salvage") == 0 && job->done < job->total
-				    ? job->total - job->done
-				    : 0);
+	colon = job->last[0] ? ": " : "";
+	done = job->done - job->failed;
+	not = tui_job_undone(job);
 	if (!job->ended)
-		tui_note(model, "%s: ended early, %zu done%s%s", job->what, job->done - job->failed,
-			 job->last[0] ? ": " : "", job->last);
+		tui_note(model, "%s: ended early, %zu done%s%s", job->what, done, colon, job->last);
 	else if (not)
-		tui_note(model, "%s: %zu done, %zu not: %s", job->what, job->done - job->failed,
-			 not, job->last);
+		tui_note(model, "%s: %zu done, %zu not%s%s", job->what, done, not, colon, job->last);
+	else if (!done)
+		tui_note(model, "%s: ended%s%s", job->what, colon, job->last);
 	else
 		tui_note(model, "%s: done%s", job->what,
 			 strcmp(job->name, model->last_job) ? "" : "; u takes it back");

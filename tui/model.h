@@ -241,6 +241,9 @@ bool tui_model_request(struct tui_model *model, struct tui_request *request);
 void tui_draw(struct tui_model *model, struct tui_grid *grid);
 
 void tui_jobs_release(struct tui_jobs *jobs);
+/* Messages of a job that were not done: those it says so of; once it has ended, also those it has no word
+   of, for one that is not there any more has no line of its own. */
+size_t tui_job_undone(const struct tui_job *job);
 
 /* ---- between the files of the model */
 

@@ -627,6 +627,54 @@ TEST(a_job_has_a_bar_and_can_be_taken_back)
 	cr_assert(model.run.feeds);
 }
 
+/* The jobs there are, newest first; the newest was started here and is at work until then. */
+static void
+jobs_end(const struct tui_job *jobs, size_t n)
+{
+	for (int alive = 1; alive >= 0; alive--) {
+		struct tui_jobs now = {.jobs = calloc(n, sizeof(*jobs)), .n = n};
+
+		memcpy(now.jobs, jobs, n * sizeof(*jobs));
+		now.jobs[0].alive = alive;
+		snprintf(model.last_job, sizeof(model.last_job), "%s", jobs[0].name);
+		apply((struct tui_event){.kind = TUI_EVENT_JOBS, .jobs = &now});
+	}
+}
+
+TEST(a_message_that_a_job_has_no_word_of_is_not_done)
+{
+	struct tui_job job = {.name = "x.job", .what = "hold of 3 messages", .command = "hold", .total = 3,
+			      .ended = true, .can_undo = true, .time = NOW, .last = "qf: no such message"};
+
+	jobs_end(&job, 1);
+	cr_assert(shows("hold of 3 messages: 0 done, 3 not: qf: no such message"), "%s", screen());
+	press("J");
+	cr_assert(shows("hold of 3 messages: 0 of 3, ended; 3 not done"), "%s", screen());
+	press("q");
+	job.done = 2;
+	jobs_end(&job, 1);
+	cr_assert(shows("hold of 3 messages: 2 done, 1 not: qf: no such message"), "%s", screen());
+	job.done = 3;
+	jobs_end(&job, 1);
+	cr_assert(shows("hold of 3 messages: done; u takes it back"), "%s", screen());
+}
+
+TEST(a_job_that_did_nothing_is_passed_over_by_undo)
+{
+	struct tui_job jobs[] = {
+		{.name = "y.job", .what = "due of 1 message", .command = "due", .total = 1, .done = 1, .failed = 1,
+		 .ended = true, .can_undo = true, .time = NOW, .last = "qf: skipped: held"},
+		{.name = "x.job", .what = "hold of 1 message", .command = "hold", .total = 1, .done = 1,
+		 .ended = true, .can_undo = true, .time = NOW},
+	};
+
+	jobs_end(jobs, 2);
+	cr_assert(shows("due of 1 message: 0 done, 1 not: qf: skipped: held"), "%s", screen());
+	press("u");
+	cr_assert(shows("Take back: hold of 1 message (1 was done)?"), "%s", screen());
+	press("n");
+}
+
 TEST(idle_and_stale_are_told)
 {
 	apply((struct tui_event){.kind = TUI_EVENT_CLOCK, .clock = NOW + 899});

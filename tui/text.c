@@ -297,8 +297,8 @@ tui_jobs_text(struct tui_model *model)
 			 job->total ? job->total : job->done,
 			 job->alive ? ", at work" : job->ended ? ", ended" : ", INTERRUPTED");
 		add_words(&model->text, line);
-		if (job->failed) {
-			snprintf(line, sizeof(line), "; %zu of them not done", job->failed);
+		if (tui_job_undone(job)) {
+			snprintf(line, sizeof(line), "; %zu not done", tui_job_undone(job));
 			add_words(&model->text, line);
 		}
 		add_words(&model->text, "\n");

@@ -1,0 +1,109 @@
+#!/bin/sh
+''':' # To sh this is a colon and a comment; what follows is for Python.
+exec "${PYTHON:-python3}" "$0"
+'''
+"""qf tui in tmux: what it says was done was done, u takes back what was done last and leaves all as it was
+before, and what cannot be seen is not called well."""
+import os
+import shutil
+import sys
+import tempfile
+import time
+
+sys.dont_write_bytecode = True
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(os.environ.get("QF_FIXTURES", os.path.dirname(HERE)), "lab"))
+import harness
+import terminal
+from tap import Tap, skip_all
+
+tap = Tap()
+NOW = int(time.time())
+
+
+def make_queue(path, n, age=3600):
+    os.mkdir(path, 0o700)
+    for i in range(n):
+        id = "6AQAAA%06d" % (100000 + i)
+        with open("%s/qf%s" % (path, id), "w") as f:
+            f.write("V8\nT%d\nK%d\nN3\nP1\nMDeferred: later\nS<ann@src.example>\nRPFD:<bob%d@dst.example>\n"
+                    "H??Subject: x\n.\n" % (NOW - age - 60 * (n - i), NOW - 600, i))
+        with open("%s/df%s" % (path, id), "w") as f:
+            f.write("this is the body of %d\n" % i)
+        for prefix in ("qf", "df"):
+            os.chmod("%s/%s%s" % (path, prefix, id), 0o600)
+    return path
+
+
+def files(path, prefix):
+    return sorted(name for name in os.listdir(path) if name.startswith(prefix))
+
+
+def check(name):
+    """A part of the test: what it raises is a failure of its own, not the end of all."""
+    def decorate(run):
+        def wrapped(*args):
+            try:
+                run(*args)
+            except AssertionError as why:
+                tap.ok(False, name, why)
+        return wrapped
+    return decorate
+
+
+def act(t, *keys, text=None, done, most=60):
+    """Keys, a line typed, yes; the note at the end."""
+    t.keys(*keys)
+    if text:
+        t.wait(":")
+        t.type(text + "\n")
+    shown = t.wait("y yes", timeout=most)
+    t.keys("y")
+    t.wait(done, timeout=most)
+    return " ".join(shown.split())
+
+
+@check("gone meanwhile")
+def gone(top):
+    queue = make_queue(top + "/gone", 5)
+    with terminal.Terminal(queue, 120, 24) as t:
+        t.wait("5 messages")
+        act(t, "g", "H", text="for a look", done="hold of 1 message: done; u takes it back")
+        # Marked and asked about; then they go.
+        t.keys("j", "Space", "Space", "H")
+        t.wait("reason")
+        t.type("for a look\n")
+        t.wait("y yes")
+        for name in files(queue, "qf")[:2]:
+            os.unlink(os.path.join(queue, name))
+            os.unlink(os.path.join(queue, "df" + name[2:]))
+        t.keys("y")
+        shown = t.wait("hold of 2 messages: 0 done, 2 not", timeout=60)
+        tap.ok("takes it back" not in shown, "of messages that are gone it says that nothing was done", shown)
+        t.keys("J")
+        tap.ok("2 not done" in t.wait("hold of 2 messages: 0 of 2, ended"), "and so in the list of jobs")
+        t.keys("q", "g")
+        t.wait("3 messages")
+        # Nothing can be due that is held: u passes over what did nothing.
+        act(t, "A", done="due of 1 message: 0 done, 1 not")
+        t.keys("u")
+        shown = t.wait("y yes")
+        tap.ok("Take back: hold of 1 message (1 was done)?" in shown, "u passes over what did nothing", shown)
+        t.keys("y")
+        t.wait("undo of 1 change: done", timeout=60)
+        tap.ok(not files(queue, "hf") and len(files(queue, "qf")) == 3, "and takes back what was before",
+               os.listdir(queue))
+        t.keys("q")
+        t.status()
+
+
+def main():
+    if not shutil.which("tmux"):
+        skip_all("no tmux")
+    with tempfile.TemporaryDirectory(prefix="qf-tui-told.") as top:
+        for part in (gone,):
+            part(top)
+    tap.done()
+
+
+main()
