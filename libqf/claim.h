@@ -67,7 +67,7 @@ struct qf_claim_run {
 	char target[QF_TARGET_ID_MAX];
 	char target_path[512]; /* for people: where that was */
 	char command[32];      /* "run", "export" */
-	char how[64];          /* words for who takes a claim over: what was asked for */
+	char how[128];         /* words for who takes a claim over: what was asked for */
 	char host[65];
 	char boot[40];         /* /proc/sys/kernel/random/boot_id; "" where it cannot be read */
 	char pid_space[40];    /* "pid:[4026531836]" */

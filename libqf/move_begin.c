@@ -82,6 +82,11 @@ judge(struct qf_move_batch *batch, struct qf_move_slot *slot)
 		slot->as = "held";
 		slot->arrival.name[0] = 'h';
 	}
+	if (kind == QF_KIND_HELD && qf_salvage_lets_go(how, slot->claim.msg)) {
+		changes.unhold = true;
+		slot->as = "queued";
+		slot->arrival.name[0] = 'q';
+	}
 	changes.refresh = slot->expired && how->expired == QF_EXPIRED_REFRESH;
 	qf_rewrite_move(slot->claim.msg, &changes, &slot->control);
 	qf_salvage_origin(slot->claim.msg, qf_msg_envelope(slot->claim.msg)->created, slot->message);

@@ -1804,6 +1804,7 @@ struct qf_salvage_options {
 	struct {
 		bool expired, copy, hold, due;
 	} says;
+	const char *unhold;        /* the run whose holds of what is past its return time end; or NULL */
 	bool retarget;             /* claims for another target too */
 	const char *const *logs;   /* mail logs: what they show finished is skipped (qf_log_open()) */
 	size_t nlogs;

@@ -89,7 +89,7 @@ qf_rewrite_move(const struct qf_msg *msg, const struct qf_rewrite_move *move, st
 			reason_due = false;
 			changed = true;
 		}
-		if ((letter == 'd' && move->data_beside) || (letter == 'q' && move->reason)) {
+		if ((letter == 'd' && move->data_beside) || (letter == 'q' && (move->reason || move->unhold))) {
 			changed = true;
 		} else if (letter == 'T' && move->refresh) {
 			add_time(out, 'T', move->created);

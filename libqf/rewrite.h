@@ -19,6 +19,7 @@ struct qf_rewrite_move {
 	const char *reason;  /* quarantined, for this reason; or NULL */
 	bool refresh;        /* created at this time: */
 	int64_t created;
+	bool unhold;         /* quarantined no more */
 	bool due;            /* as if never tried */
 };
 /* True where anything is different. What is not named stays byte for byte. */

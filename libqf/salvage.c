@@ -190,16 +190,30 @@ put_head(struct qf_salvage *salvage)
 
 static const char *const expired_words[] = {"hold", "refresh", "move", "skip"};
 
+struct qf_salvage_how
+qf_salvage_how_of(const struct qf_salvage_options *options)
+{
+	struct qf_salvage_how how = {.expired = options->expired, .hold = options->hold, .due = options->due};
+
+	/* What is longer is the name of no run. */
+	if (options->unhold && strlen(options->unhold) < sizeof(how.unhold))
+		strcpy(how.unhold, options->unhold);
+	return how;
+}
+
 void
 qf_salvage_how_write(const struct qf_salvage_how *how, char *text, size_t size)
 {
-	snprintf(text, size, "expired=%s%s%s", expired_words[how->expired],
-		 how->hold ? " hold" : "", how->due ? " due" : "");
+	snprintf(text, size, "expired=%s%s%s%s%s", expired_words[how->expired],
+		 how->hold ? " hold" : "", how->due ? " due" : "",
+		 how->unhold[0] ? " unhold=" : "", how->unhold);
 }
 
 void
 qf_salvage_how_read(const char *text, struct qf_salvage_how *how)
 {
+	const char *unhold = strstr(text, " unhold=");
+
 	*how = (struct qf_salvage_how){.expired = QF_EXPIRED_HOLD,
 				       .hold = strstr(text, " hold") != NULL,
 				       .due = strstr(text, " due") != NULL};
@@ -207,6 +221,8 @@ qf_salvage_how_read(const char *text, struct qf_salvage_how *how)
 		if (strncmp(text, "expired=", 8) == 0 &&
 		    strncmp(text + 8, expired_words[i], strlen(expired_words[i])) == 0)
 			how->expired = (enum qf_salvage_expired)i;
+	if (unhold)
+		snprintf(how->unhold, sizeof(how->unhold), "%.*s", (int)strcspn(unhold + 8, " "), unhold + 8);
 }
 
 struct qf_salvage_item *
@@ -266,8 +282,7 @@ qf_salvage_begin(struct qf_salvage *salvage, struct qf_err *err)
 	snprintf(run.target_path, sizeof(run.target_path), "%.500s",
 		 qf_queue_dir(salvage->to, salvage->target.main)->path);
 	snprintf(run.command, sizeof(run.command), "%s", salvage->options.command);
-	how = (struct qf_salvage_how){salvage->options.expired, salvage->options.hold,
-				      salvage->options.due};
+	how = qf_salvage_how_of(&salvage->options);
 	qf_salvage_how_write(&how, run.how, sizeof(run.how));
 	code = qf_claims_open(salvage->from, &run, salvage->options.copy, &salvage->claims, err);
 	if (!code)

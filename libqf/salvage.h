@@ -32,6 +32,7 @@ struct qf_salvage_item {
 	char name[QF_NAME_MAX];      /* of the control file: qfID */
 	uint8_t outcome, why;        /* QF_SALVAGE_MOVE, COPY, SKIP */
 	bool expired;
+	bool let_go;                 /* held, and not to be so at the target */
 	uint16_t dir, to_dir;
 	uint8_t sha[32];             /* of the control file as it was planned */
 	uint32_t new_id;             /* where it is in qf_salvage.new_ids; 0: it keeps its id */
@@ -49,6 +50,7 @@ struct qf_salvage {
 	struct qf_salvage_options options;
 	struct qf_policy policy;
 	char run[QF_RUN_MAX];
+	char unhold[QF_RUN_MAX];     /* of a saved plan */
 	struct qf_target target;
 	bool has_target;
 	struct qf_claims *claims;    /* NULL: only looked */
@@ -177,10 +179,14 @@ enum qf_code qf_salvage_look_again(struct qf_salvage *salvage, struct qf_err *er
 struct qf_salvage_how {
 	enum qf_salvage_expired expired;
 	bool hold, due;
+	char unhold[QF_RUN_MAX];
 };
+struct qf_salvage_how qf_salvage_how_of(const struct qf_salvage_options *options);
 /* As words for run.json, and back. */
 void qf_salvage_how_write(const struct qf_salvage_how *how, char *text, size_t size);
 void qf_salvage_how_read(const char *text, struct qf_salvage_how *how);
+/* Is it held for being past its return time, by the run whose holds are to end? */
+bool qf_salvage_lets_go(const struct qf_salvage_how *how, const struct qf_msg *msg);
 
 /* A message to be moved: planned, or found claimed. */
 struct qf_move {

@@ -75,11 +75,11 @@ enum qf_code
 qf_salvage_save(struct qf_salvage *salvage, const char *path, struct qf_err *err)
 {
 	const struct qf_salvage_options *options = &salvage->options;
-	struct qf_salvage_how how = {options->expired, options->hold, options->due};
+	struct qf_salvage_how how = qf_salvage_how_of(options);
 	struct qf_buf text = {0};
 	struct qf_json json = {.out = &text};
 	enum qf_code code = QF_OK;
-	char words[64];
+	char words[128];
 	int fd;
 
 	qf_salvage_how_write(&how, words, sizeof(words));
@@ -194,6 +194,8 @@ take_head(struct qf_salvage *salvage, const json_t *json, const char *path, uint
 	salvage->options.expired = how.expired;
 	salvage->options.hold = how.hold;
 	salvage->options.due = how.due;
+	snprintf(salvage->unhold, sizeof(salvage->unhold), "%s", how.unhold);
+	salvage->options.unhold = salvage->unhold[0] ? salvage->unhold : NULL;
 	salvage->options.copy = copy;
 	/* As a copy that is not planned: is the source in use? */
 	salvage->options.two_looks = copy;
@@ -256,6 +258,8 @@ take_item(struct qf_salvage *salvage, const json_t *json, struct qf_salvage_item
 	item->outcome = (uint8_t)outcome;
 	item->why = (uint8_t)why;
 	item->expired = json_is_true(json_object_get(json, "expired"));
+	item->let_go = qf_name_kind(name, strlen(name)) == QF_KIND_HELD &&
+		       strcmp(text_of(json, "as"), "queued") == 0;
 	item->bytes = json_integer_value(json_object_get(json, "bytes"));
 	return true;
 }

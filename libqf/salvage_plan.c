@@ -49,11 +49,29 @@ qf_salvage_damage(struct qf_msg *msg)
 	return NULL;
 }
 
+static void
+say_reason(const char *run, bool expired, char reason[160])
+{
+	snprintf(reason, 160, "qf salvage %.60s: %s", run,
+		 expired ? "past its return time; release or remove it" : "held on arrival");
+}
+
 void
 qf_salvage_reason(const struct qf_salvage *salvage, bool expired, char reason[160])
 {
-	snprintf(reason, 160, "qf salvage %.60s: %s", salvage->run,
-		 expired ? "past its return time; release or remove it" : "held on arrival");
+	say_reason(salvage->run, expired, reason);
+}
+
+bool
+qf_salvage_lets_go(const struct qf_salvage_how *how, const struct qf_msg *msg)
+{
+	struct qf_slice now = qf_msg_envelope(msg)->quarantine;
+	char reason[160];
+
+	if (how->hold || !how->unhold[0])
+		return false;
+	say_reason(how->unhold, true, reason);
+	return now.n == strlen(reason) && memcmp(now.p, reason, now.n) == 0;
 }
 
 void
@@ -209,6 +227,7 @@ add_item(struct look *look, const struct qf_row *row, struct qf_err *err)
 {
 	struct qf_salvage *salvage = look->salvage;
 	const struct qf_files *files = qf_msg_files(row->msg);
+	const struct qf_salvage_how how = qf_salvage_how_of(&salvage->options);
 	struct qf_salvage_item *item;
 	const char *id, *new_id;
 
@@ -221,6 +240,7 @@ add_item(struct look *look, const struct qf_row *row, struct qf_err *err)
 	item->bounce_at = row->outlook.bounce_at;
 	memcpy(item->name, files->name.p, files->name.n);
 	item->expired = row->outlook.expired && qf_msg_state(row->msg) == QF_STATE_QUEUED;
+	item->let_go = qf_msg_state(row->msg) == QF_STATE_HELD && qf_salvage_lets_go(&how, row->msg);
 	item->bytes = files->control_size + (files->data_size > 0 ? files->data_size : 0);
 	qf_sha_bytes(qf_msg_bytes(row->msg), item->sha);
 	decide(look, row, item);
@@ -347,7 +367,7 @@ qf_salvage_state_there(const struct qf_salvage *salvage, const struct qf_salvage
 {
 	switch (qf_name_kind(item->name, strlen(item->name))) {
 	case QF_KIND_HELD:
-		return "held";
+		return item->let_go ? "queued" : "held";
 	case QF_KIND_LOST:
 		return "lost";
 	default:

@@ -118,8 +118,7 @@ qf_salvage_run(struct qf_salvage *salvage, struct qf_err *err)
 {
 	struct qf_salvage_totals fresh = {.oldest_expired = salvage->totals.oldest_expired};
 	struct course course = {.salvage = salvage,
-				.how = {salvage->options.expired, salvage->options.hold,
-					salvage->options.due},
+				.how = qf_salvage_how_of(&salvage->options),
 				.since = qf_clock_ns()};
 	struct qf_lane_work work = {next_planned, &course, NULL, salvage->n};
 	enum qf_code code;

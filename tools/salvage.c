@@ -30,7 +30,7 @@ static const char *const format_words[] = {"table", "json", NULL};
 static struct {
 	struct opt_list from, to, logs;
 	const char *audit;
-	const char *plan, *save, *manifest, *rate, *commit, *abort, *receipt;
+	const char *plan, *save, *manifest, *rate, *commit, *abort, *receipt, *unhold;
 	int expired, progress, format;
 	bool copy, hold, due, retarget;
 	unsigned limit;
@@ -80,6 +80,9 @@ const struct opt salvage_options[] = {
 	{OPT_FLAG, "copy", 0, &given.copy, NULL,
 	 "leave the source as it is; nothing is copied to a target twice", NULL},
 	{OPT_FLAG, "hold", 0, &given.hold, NULL, "all are held at the target", NULL},
+	{OPT_STRING, "unhold", 0, &given.unhold, "RUN",
+	 "plan, run: what RUN has held for being past its return time is let go at the target: a move back",
+	 NULL},
 	{OPT_FLAG, "due", 0, &given.due, NULL, "all are eligible at the target's next queue run",
 	 NULL},
 	{OPT_NUMBER, "limit", 0, &given.limit, "N", "at most N messages", NULL},
@@ -154,6 +157,7 @@ check_options(enum verb verb)
 		{given.save != NULL, "save", 1u << PLAN},
 		{given.manifest != NULL, "manifest", 1u << VERIFY},
 		{given.retarget, "retarget", 1u << RESUME},
+		{given.unhold != NULL, "unhold", 1u << PLAN | 1u << RUN},
 		{given.logs.n != 0, "log", 1u << PLAN | 1u << RUN | 1u << EXPORT | 1u << RESUBMIT},
 		{given.audit != NULL, "audit", 1u << PLAN | 1u << RUN | 1u << EXPORT},
 		{given.commit != NULL, "commit", 1u << EXPORT},
@@ -322,6 +326,7 @@ options_for(enum verb verb, const struct source *source, const struct qf_query *
 		.expired = (enum qf_salvage_expired)given.expired,
 		.copy = given.copy,
 		.hold = given.hold,
+		.unhold = given.unhold,
 		.due = given.due,
 		.says = {opt_was_given(&given.expired), opt_was_given(&given.copy),
 			 opt_was_given(&given.hold), opt_was_given(&given.due)},

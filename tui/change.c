@@ -302,7 +302,8 @@ undo_salvage(struct tui_model *model, const struct tui_job *job)
 	for (size_t i = 0; ok && i < qf_queue_ndirs(model->queue); i++)
 		ok = tui_run_add_option(run, moved ? "--to" : "--from",
 					qf_queue_dir(model->queue, i)->path);
-	/* As they are: one past its return time is held there, or was released on purpose. */
+	/* As they were: what that run has held there for being past its return time is let go. */
+	ok = ok && (!moved || !job->run[0] || tui_run_add_option(run, "--unhold", job->run));
 	ok = ok && (moved ? tui_run_add(run, "--expired=move") && tui_run_add(run, "-")
 			  : tui_run_add_option(run, "--abort", job->run));
 	if (!ok || !tui_run_add(run, "--format=json")) {
@@ -317,7 +318,7 @@ undo_salvage(struct tui_model *model, const struct tui_job *job)
 		 moved ? "Bring back" : "Put back", job->what, run->total,
 		 run->total == 1 ? "was done" : "were done");
 	snprintf(model->question[1], sizeof(model->question[1]), moved
-			? "From %.300s. What has gone on there stays, and is named."
+			? "From %.300s, as they were here. What has gone on there stays, and is named."
 			: "%.300s stays; it must not be imported any more.",
 		 job->place);
 	tui_ask_yes(model, TUI_UNDO);

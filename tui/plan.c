@@ -284,6 +284,22 @@ number_to_move(const struct tui_text *text)
 	return 0;
 }
 
+/* Of those how many would be held, for being past their return time: "qf: salvage: 2 past their ...". */
+static size_t
+number_to_hold(const struct tui_text *text)
+{
+	static const char words[] = " past their return time, the oldest of ";
+
+	for (size_t i = text->n; i-- > 0;) {
+		struct qf_slice line = tui_text_line(text, i);
+
+		if (line.n > 13 && !memcmp(line.p, "qf: salvage: ", 13) &&
+		    memmem(line.p, line.n, words, sizeof(words) - 1))
+			return number_behind(line, "qf: salvage: ");
+	}
+	return 0;
+}
+
 /* The plan of a move or an export is there. */
 static unsigned
 ask_to_move(struct tui_model *model)
@@ -291,6 +307,7 @@ ask_to_move(struct tui_model *model)
 	struct tui_run *run = &model->run;
 	enum tui_action action = model->asked;
 	size_t n = number_to_move(&model->text);
+	size_t held = action == TUI_MOVE ? number_to_hold(&model->text) : 0;
 	bool ok;
 	char *verb = strdup(action == TUI_MOVE ? "run" : "export");
 
@@ -316,6 +333,12 @@ ask_to_move(struct tui_model *model)
 		 : tui_is_readable(model->saved) ? "For people to read: this queue stays as it is."
 			: "They stay claimed here, run by nobody, until qf salvage export --commit "
 			  "lets them go; u puts them back.");
+	if (held)
+		snprintf(model->question[2], sizeof(model->question[2]),
+			 "%zu of them %s past %s return time: held there, or the next run would return %s; "
+			 "u lets %s go here again.",
+			 held, held == 1 ? "is" : "are", held == 1 ? "its" : "their", held == 1 ? "it" : "them",
+			 held == 1 ? "it" : "them");
 	tui_ask_yes(model, action);
 	return TUI_DRAW;
 }

@@ -325,6 +325,7 @@ _qf()
 			return ;;
 		salvage:--audit) return ;;
 		salvage:--expired) words="hold refresh move skip" ;;
+		salvage:--unhold) return ;;
 		salvage:--limit) return ;;
 		salvage:--rate) return ;;
 		salvage:--lease) return ;;
@@ -476,7 +477,7 @@ _qf()
 		audit:*) words="--db= --label= --bodies --digest --log= --zone= --year= --format= --snapshot= --against= --html= --apply --text= --every= --yes --dry-run --note= --wait= --journal= --no-journal --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
 		orphans:*) words="--format= --deep --grace= --warn= --crit= --log= --since= --output= --fix= --release --lost-found= --every= --ping= --yes --dry-run --note= --wait= --journal= --no-journal --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
 		tui:*) words="--read-only --idle-limit= --refresh= --plain --columns= --key= --actions --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
-		salvage:*) words="--from= --to= --plan= --save= --manifest= --commit= --abort= --smtp= --user= --password-file= --receipt= --log= --audit= --expired= --copy --hold --due --limit= --rate= --lease= --retarget --progress= --format= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
+		salvage:*) words="--from= --to= --plan= --save= --manifest= --commit= --abort= --smtp= --user= --password-file= --receipt= --log= --audit= --expired= --copy --hold --unhold= --due --limit= --rate= --lease= --retarget --progress= --format= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
 		doctor:*) words="--format= --owner= --mode= --stop-grace= --run-interval= --sendmail= --probe --fix= --yes --note= --journal= --no-journal --peer --timeout= --warn= --crit= --every= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
 		edit:*) words="--drop-rcpt= --rcpt= --set-rcpt= --set-sender= --refresh --yes --dry-run --note= --wait= --journal= --no-journal --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
 		deliver:*) words="--sendmail= --yes --dry-run --note= --wait= --journal= --no-journal --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;

@@ -336,6 +336,7 @@ complete -c qf -n '__fish_seen_subcommand_from salvage' -l audit -x -d 'a databa
 complete -c qf -n '__fish_seen_subcommand_from salvage' -l expired -x -a 'hold refresh move skip' -d 'what is done with messages past their return time: hold (default), refresh, move or skip; of export and resubmit, which leave them as they are, move or skip'
 complete -c qf -n '__fish_seen_subcommand_from salvage' -l copy -d 'leave the source as it is; nothing is copied to a target twice'
 complete -c qf -n '__fish_seen_subcommand_from salvage' -l hold -d 'all are held at the target'
+complete -c qf -n '__fish_seen_subcommand_from salvage' -l unhold -x -d 'plan, run: what RUN has held for being past its return time is let go at the target: a move back'
 complete -c qf -n '__fish_seen_subcommand_from salvage' -l due -d 'all are eligible at the target\'s next queue run'
 complete -c qf -n '__fish_seen_subcommand_from salvage' -l limit -x -d 'at most N messages'
 complete -c qf -n '__fish_seen_subcommand_from salvage' -l rate -x -d 'run, resume, import: at most N messages a second'

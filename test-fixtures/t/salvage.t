@@ -156,6 +156,22 @@ def expired():
     tap.ok(b"\nK0\n" in there["hf" + IDS[0]] and re.search(rb"^qqf salvage .*: held on arrival$",
            there["hf" + IDS[0]], re.M) and b"\nq" + acting.REASON.encode() + b"\n" in
            there["hf" + IDS[1]], "--hold --due; one that is held keeps its reason", there)
+    p = Pair("back")
+    p.message(IDS[0], old)
+    p.message(IDS[1], acting.HELD, kind="hf")
+    p.run("run")
+    run, held, plan = p.total["run"], p.files(), os.path.join(p.top, "plan")
+    back = {"source": p.target, "target": p.source}
+    p.run("plan", "--unhold=" + run[:-1], **back)
+    tap.ok({r["as"] for r in p.records} == {"held"}, "--unhold: another run's holds stay", p.records)
+    p.run("plan", "--unhold=" + run, "--save=" + plan, **back)
+    tap.ok({r["id"]: r["as"] for r in p.records} == {IDS[0]: "queued", IDS[1]: "held"},
+           "--unhold: planned is what that run has held, and not what others have", p.records)
+    p.run("run", "--plan=" + plan, **back)
+    there = p.files(p.source)
+    tap.ok(there.get("qf" + IDS[0]) == old and there.get("hf" + IDS[1]) == held["hf" + IDS[1]] and
+           not [name for name in p.files() if name[1:2] == "f" and name.endswith(tuple(IDS))],
+           "--unhold: and it is back as it was", there, p.records)
 
 
 def collisions():

@@ -97,11 +97,35 @@ def gone(top):
         t.status()
 
 
+@check("a move and back")
+def move(top):
+    """All are past their return time, and one was held by somebody."""
+    queue, other = make_queue(top + "/from", 4, age=6 * 86400), top + "/to"
+    os.mkdir(other, 0o700)
+    with terminal.Terminal(queue, 120, 24) as t:
+        t.wait("4 messages")
+        act(t, "G", "H", text="mine", done="hold of 1 message: done")
+        before = {name: open(os.path.join(queue, name)).read() for name in os.listdir(queue) if name[:2] in ("qf", "hf")}
+        asked = act(t, "*", "M", text=other, done="move of 4 messages: done")
+        tap.ok("3 of them are past their return time: held there" in asked, "a move says what it holds there", asked)
+        tap.ok(len(files(other, "hf")) == 4, "and holds it", os.listdir(other))
+        t.wait("the queue is empty")
+        t.keys("u")
+        t.wait("y yes", timeout=60)
+        t.keys("y")
+        t.wait("undo of 4 messages: done", timeout=60)
+        after = {name: open(os.path.join(queue, name)).read() for name in os.listdir(queue) if name[:2] in ("qf", "hf")}
+        tap.ok(after == before, "undone: each is as it was before, the one that was held too",
+               sorted(before), sorted(after))
+        t.keys("q")
+        t.status()
+
+
 def main():
     if not shutil.which("tmux"):
         skip_all("no tmux")
     with tempfile.TemporaryDirectory(prefix="qf-tui-told.") as top:
-        for part in (gone,):
+        for part in (gone, move):
             part(top)
     tap.done()
 
