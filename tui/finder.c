@@ -158,6 +158,9 @@ look(struct tui_finder *finder)
 	if (qf_orphans_trouble(orphans, 0))
 		snprintf(out->failure, sizeof(out->failure), "%.90s: %.90s",
 			 qf_orphans_trouble(orphans, 0)->what, qf_orphans_trouble(orphans, 0)->why);
+	else if (qf_orphans_total(orphans)->unreadable)
+		snprintf(out->failure, sizeof(out->failure), "%llu control files could not be read",
+			 (unsigned long long)qf_orphans_total(orphans)->unreadable);
 	else if (qf_orphans_unseen(orphans))
 		snprintf(out->failure, sizeof(out->failure), "%.140s: lone files are not judged",
 			 qf_orphans_unseen(orphans));

@@ -395,12 +395,17 @@ bool
 tui_jobs_look(struct tui_job_files *files, struct tui_jobs *out, int64_t now)
 {
 	struct dirent *entry;
+	struct qf_err err = {0};
+	enum qf_code code;
 	bool alive = false;
 	DIR *dir;
 	int folder;
 
 	*out = (struct tui_jobs){0};
-	if (open_folder(files, false, &folder, NULL))
+	code = open_folder(files, false, &folder, &err);
+	if (code && code != QF_E_NOT_FOUND && err.sys != ENOENT)
+		snprintf(out->failure, sizeof(out->failure), "%.90s: %.90s", err.what, err.why);
+	if (code)
 		return false;
 	dir = fdopendir(folder);
 	if (!dir) {

@@ -122,6 +122,7 @@ struct tui_job {
 struct tui_jobs {
 	struct tui_job *jobs;         /* newest first */
 	size_t n;
+	char failure[200];            /* why they are not known, or empty */
 };
 
 /* A command line to be run, and what it gets as its standard input. */

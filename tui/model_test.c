@@ -435,6 +435,23 @@ TEST(activity_tells_who_came_and_went)
 	cr_assert(shows("nothing is in delivery"));
 }
 
+TEST(what_cannot_be_told_is_not_called_well)
+{
+	struct tui_orphans orphans = {.known = true};
+	struct tui_picture *picture = read_picture();
+
+	picture->unreadable = 2;
+	picture->untold = 3;
+	apply((struct tui_event){.kind = TUI_EVENT_PICTURE, .picture = picture});
+	cr_assert(shows("6 messages, 2 unreadable, oldest"), "%s", screen());
+	press("5");
+	cr_assert(shows("nothing tells of 3 messages whether they are in delivery"), "%s", screen());
+	cr_assert(!shows("nothing is in delivery"));
+	press("4");
+	apply((struct tui_event){.kind = TUI_EVENT_ORPHANS, .orphans = &orphans});
+	cr_assert(shows("2 control files cannot be read") && !shows("every file belongs"), "%s", screen());
+}
+
 TEST(find_and_next)
 {
 	press("f");

@@ -9,6 +9,18 @@
 /* A file that changes twice within this many seconds may look the same the second time. */
 #define FRESH_SECONDS 2
 
+static bool
+is_unreadable(const struct qf_msg *msg)
+{
+	size_t n;
+	const struct qf_diagnostic *found = qf_msg_diagnostics(msg, &n);
+
+	for (size_t i = 0; i < n; i++)
+		if (found[i].finding == QF_F_UNREADABLE)
+			return true;
+	return false;
+}
+
 struct tui_row *
 tui_row_new(const struct qf_msg *msg, struct qf_slice kept, int64_t now)
 {
@@ -32,6 +44,7 @@ tui_row_new(const struct qf_msg *msg, struct qf_slice kept, int64_t now)
 		.state = (uint8_t)qf_msg_state(msg),
 		.busy = (uint8_t)files->busy,
 		.fate = (uint8_t)qf_msg_fate(msg),
+		.unreadable = is_unreadable(msg),
 		.fresh = !files->have_stat || files->ctime >= now - FRESH_SECONDS,
 		.name_n = (uint8_t)files->name.n,
 	};
@@ -61,7 +74,7 @@ tui_row_same(const struct tui_row *a, const struct tui_row *b)
 {
 	return a->dir == b->dir && a->name_n == b->name_n && a->n == b->n && a->inode == b->inode &&
 	       a->ctime == b->ctime && a->ctime_nsec == b->ctime_nsec &&
-	       a->control_size == b->control_size && !memcmp(a->name, b->name, a->name_n) &&
+	       a->control_size == b->control_size && a->unreadable == b->unreadable && !memcmp(a->name, b->name, a->name_n) &&
 	       !memcmp(a->kept, b->kept, a->n);
 }
 
@@ -89,6 +102,8 @@ tui_picture_new(struct tui_row *const *rows, size_t n)
 		int64_t created = rows[i]->created;
 
 		picture->rows[i] = tui_row_share(rows[i]);
+		picture->unreadable += rows[i]->unreadable;
+		picture->untold += rows[i]->busy == QF_UNKNOWN;
 		if (created != QF_TIME_NONE &&
 		    (picture->oldest == QF_TIME_NONE || created < picture->oldest))
 			picture->oldest = created;

@@ -19,6 +19,7 @@ struct tui_row {
 	uint32_t ctime_nsec, control_size;
 	uint16_t dir;
 	uint8_t state, busy, fate;
+	bool unreadable;         /* its control file: nothing is known of it */
 	bool fresh;              /* read so soon after a change that the next may not show */
 	uint8_t name_n;
 	char name[QF_NAME_MAX];
@@ -36,6 +37,8 @@ struct tui_picture {
 	atomic_uint refs;
 	struct tui_row **rows;
 	size_t n;
+	size_t unreadable;       /* of them, those whose control file cannot be read */
+	size_t untold;           /* .. those of which nothing tells whether they are in delivery */
 	int64_t oldest;          /* creation of the oldest; QF_TIME_NONE */
 	bool complete;           /* else more is being read */
 	int64_t at;              /* when it was begun to be read */

@@ -307,8 +307,12 @@ tui_jobs_text(struct tui_model *model)
 			add_words(&model->text, line);
 		}
 	}
-	if (!model->jobs.n)
+	if (model->jobs.failure[0]) {
+		add_words(&model->text, model->jobs.failure);
+		add_words(&model->text, ": which jobs there are is not known\n");
+	} else if (!model->jobs.n) {
 		add_words(&model->text, "no jobs: changes that were asked for here are listed here\n");
+	}
 	model->text.top = top < model->text.n ? top : 0;
 }
 

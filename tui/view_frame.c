@@ -90,6 +90,11 @@ draw_status(struct tui_model *model, struct tui_grid *grid)
 		qf_buf_adds(&text, model->picture->n == 1 ? " message" : " messages");
 		if (!model->picture->complete)
 			qf_buf_adds(&text, ", reading");
+		if (model->picture->unreadable) {
+			qf_buf_adds(&text, ", ");
+			add_number(&text, model->picture->unreadable);
+			qf_buf_adds(&text, " unreadable");
+		}
 		first = model->picture->oldest;
 		if (first != QF_TIME_NONE) {
 			qf_age_format(qf_time_between(first, model->now), age);

@@ -108,6 +108,31 @@ draw_holder(struct tui_model *model, struct tui_grid *grid, size_t line, size_t 
 	qf_buf_release(&text);
 }
 
+/* What cannot be told, in a line of its own behind those of the list; over its last one where there is no
+   other. */
+static void
+draw_unknown(struct tui_grid *grid, size_t first, size_t at, size_t lines, const char *text)
+{
+	size_t line = first + (at < lines ? at : lines - 1);
+
+	for (size_t i = 0; i < grid->columns; i++)
+		tui_grid_puts(grid, line, i, 1, " ", 0);
+	tui_grid_put_raw(grid, line, 3, grid->columns - 3, (struct qf_slice){text, strlen(text)}, TUI_RED);
+}
+
+/* Whether something is in delivery can be unknown; then that nothing is would be too much said. */
+static void
+draw_untold(const struct tui_model *model, struct tui_grid *grid, size_t first, size_t at, size_t lines)
+{
+	size_t n = model->picture ? model->picture->untold : 0;
+	char text[120];
+
+	snprintf(text, sizeof(text), "nothing tells of %zu %s whether %s in delivery", n,
+		 n == 1 ? "message" : "messages", n == 1 ? "it is" : "they are");
+	if (n && at < lines)
+		draw_unknown(grid, first, at, lines, text);
+}
+
 void
 tui_draw_messages(struct tui_model *model, struct tui_grid *grid, size_t first, size_t lines)
 {
@@ -140,6 +165,8 @@ tui_draw_messages(struct tui_model *model, struct tui_grid *grid, size_t first, 
 			      : model->view == TUI_HELD	      ? "nothing is held or lost"
 			      : model->view == TUI_ACTIVITY   ? "nothing is in delivery"
 							      : "the queue is empty", 0);
+	if (model->view == TUI_ACTIVITY && !list->filter.n && order && !order->failure[0])
+		draw_untold(model, grid, first, order->n - (order->n ? list->top : 0), lines);
 }
 
 /* ------------------------------------------------------------------ groups */
@@ -359,12 +386,18 @@ tui_draw_orphans(struct tui_model *model, struct tui_grid *grid)
 		if (list->top + i == list->cursor)
 			tui_grid_style(grid, at, 0, 45, TUI_REVERSE);
 	}
-	if (orphans->failure[0])
-		tui_grid_put_raw(grid, TUI_TOP + (orphans->n < lines ? orphans->n : lines - 1), 3,
-				 grid->columns,
-				 (struct qf_slice){orphans->failure, strlen(orphans->failure)}, TUI_RED);
-	else if (!orphans->n)
+	if (orphans->failure[0]) {
+		draw_unknown(grid, TUI_TOP, orphans->n - list->top, lines, orphans->failure);
+	} else if (orphans->known && model->picture && model->picture->unreadable &&
+		   orphans->n - list->top < lines) {
+		char text[120];
+
+		snprintf(text, sizeof(text), "%zu control files cannot be read: whether their messages are whole is not known",
+			 model->picture->unreadable);
+		draw_unknown(grid, TUI_TOP, orphans->n - list->top, lines, text);
+	} else if (!orphans->n) {
 		tui_grid_puts(grid, TUI_TOP, 3, grid->columns - 3,
 			      orphans->known ? "every file belongs to a whole message"
 					     : "looking, twice: this takes a second, on NFS a minute", 0);
+	}
 }

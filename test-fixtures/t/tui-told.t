@@ -121,11 +121,50 @@ def move(top):
         t.status()
 
 
+@check("what cannot be read")
+def unreadable(top):
+    """By another user: names can be listed, most files cannot be read, nor the folder of the journal."""
+    if os.geteuid() or not shutil.which("setpriv"):
+        tap.skip("what another user cannot read", "no other user to be")
+        return
+    # Where others come to.
+    with tempfile.TemporaryDirectory(prefix="qf-tui-told.", dir="/tmp") as top:
+        os.chmod(top, 0o755)
+        look_as_nobody(top)
+
+
+def look_as_nobody(top):
+    queue = make_queue(top + "/private", 5)
+    os.chmod(queue, 0o755)
+    os.mkdir(queue + "/.qf", 0o700)
+    for name in files(queue, "qf")[:2]:
+        os.chmod(os.path.join(queue, name), 0o644)
+    wrapper = top + "/qf-as-nobody"
+    with open(wrapper, "w") as f:
+        f.write("#!/bin/sh\nexec setpriv --reuid=65534 --regid=65534 --clear-groups %s \"$@\"\n" % harness.QF)
+    os.chmod(wrapper, 0o755)
+    own, harness.QF = harness.QF, wrapper
+    try:
+        with terminal.Terminal(queue, 120, 24) as t:
+            shown = t.wait("5 messages")
+            tap.ok("5 messages, 3 unreadable" in shown, "the status line tells how many cannot be read", shown)
+            t.keys("4")
+            shown = t.wait("3 control files cannot be read", timeout=60)
+            tap.ok("every file belongs" not in shown, "orphans: not all is well then", shown)
+            t.keys("J")
+            shown = t.wait("which jobs there are is not known")
+            tap.ok("no jobs" not in shown, "jobs: not none", shown)
+            t.keys("q", "q")
+            t.status()
+    finally:
+        harness.QF = own
+
+
 def main():
     if not shutil.which("tmux"):
         skip_all("no tmux")
     with tempfile.TemporaryDirectory(prefix="qf-tui-told.") as top:
-        for part in (gone, move):
+        for part in (gone, move, unreadable):
             part(top)
     tap.done()
 
