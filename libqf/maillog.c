@@ -28,14 +28,14 @@ struct qf_log {
 	struct qf_log_input *input;
 	struct qf_log_heads *heads;
 	struct qf_log_clock clock;
-	struct qf_log_fields fields;
+	struct qf_log_fields fields, ahead; /* of the line in hand; of one that is yet to come */
 	struct qf_log_event event;
 	struct qf_log_stats stats;
 	struct pending pending[PENDING_MAX];
 	struct qf_buf record; /* of a log service */
 	const volatile int *cancel;
 	char *name;
-	bool json;     /* the whole file is */
+	bool json; /* the whole file is */
 	bool growing;
 	bool skipping; /* in a line that is too long */
 };
@@ -59,6 +59,14 @@ static void
 count_line(struct qf_log *log)
 {
 	log->stats.lines++;
+}
+
+static void
+count_too_long(struct qf_log *log)
+{
+	count_line(log);
+	log->stats.unparsed++;
+	log->stats.garbled++;
 }
 
 /*
@@ -85,8 +93,7 @@ next_line(struct qf_log *log, struct qf_slice *line, size_t *taken, struct qf_er
 			take(log, *taken);
 			log->skipping = false;
 			looked = 0;
-			count_line(log);
-			log->stats.unparsed++;
+			count_too_long(log);
 			continue;
 		}
 		looked = bytes.n;
@@ -102,8 +109,7 @@ next_line(struct qf_log *log, struct qf_slice *line, size_t *taken, struct qf_er
 			continue;
 		bytes = qf_log_input_bytes(log->input);
 		if (log->skipping) {
-			count_line(log);
-			log->stats.unparsed++;
+			count_too_long(log);
 			log->skipping = false;
 			log->stats.cut = true;
 			take(log, bytes.n);
@@ -229,6 +235,115 @@ join(struct qf_log *log, struct qf_log_head *head, struct qf_slice id, unsigned 
 
 /* ------------------------------------------------------------------ events */
 
+/*
+ * A line without a head. One that has a time is of a program that writes as it likes; what has none
+ * stands in no log, but where a disk was full, a machine went down or a file was put together.
+ */
+static void
+count_unparsed(struct qf_log *log, struct qf_slice line, bool in_record, bool dated)
+{
+	log->stats.unparsed++;
+	if (in_record || dated || line.n == 0)
+		return;
+	if (memchr(line.p, '\0', line.n))
+		log->stats.garbled++;
+	else
+		log->stats.strange++;
+}
+
+/* Does the daemon that writes the log say that lines are not in it? */
+static bool
+says_lost(const struct qf_log_head *head)
+{
+	static const char *const daemons[] = {"rsyslogd", "systemd-journal", "syslog-ng",
+					      "syslogd"};
+	static const char *const words[] = {" lost", "Suppressed ", "rate-limit", "drop messages",
+					    "discard"};
+	bool is_daemon = false;
+
+	for (size_t i = 0; i < sizeof(daemons) / sizeof(*daemons); i++)
+		is_daemon |= head->ident.n >= strlen(daemons[i]) &&
+			     memcmp(head->ident.p, daemons[i], strlen(daemons[i])) == 0;
+	for (size_t i = 0; is_daemon && i < sizeof(words) / sizeof(*words); i++)
+		if (memmem(head->text.p, head->text.n, words[i], strlen(words[i])))
+			return true;
+	return false;
+}
+
+/* The next accepted message whose line has no zone of its own, in *bytes, which is moved behind it.
+ */
+static bool
+next_accepted(struct qf_log *log, struct qf_slice *bytes, struct qf_log_head *head,
+	      struct qf_slice *id)
+{
+	const char *end;
+
+	while (bytes->n > 0 && (end = memchr(bytes->p, '\n', bytes->n))) {
+		struct qf_slice line = {bytes->p, (size_t)(end - bytes->p)};
+		struct qf_log_event event = {0};
+		struct qf_log_head outer;
+		bool nomem = false;
+
+		*bytes = (struct qf_slice){end + 1, bytes->n - line.n - 1};
+		if (!memmem(line.p, line.n, ": from=", 7) ||
+		    !qf_log_head_read(log->heads, line, false, head, &outer) || outer.dated ||
+		    !qf_log_fields_read(&log->ahead, head, &event, &nomem) ||
+		    event.kind != QF_LOG_ACCEPTED)
+			continue;
+		*id = event.id;
+		return true;
+	}
+	return false;
+}
+
+/* What the next accepted message tells, as far as it is in memory, of the lines up to it. */
+static void
+expect(struct qf_log *log, struct qf_slice bytes)
+{
+	struct qf_slice rest = bytes, id;
+	struct qf_log_head head, outer;
+	int64_t local = log->clock.before;
+
+	if (!next_accepted(log, &rest, &head, &id) || !qf_log_clock_expect(&log->clock, &head, id))
+		return;
+	while (bytes.p < rest.p) {
+		const char *end = memchr(bytes.p, '\n', bytes.n);
+		struct qf_slice line = {bytes.p, (size_t)(end - bytes.p)};
+
+		bytes = (struct qf_slice){end + 1, bytes.n - line.n - 1};
+		if (qf_log_head_read(log->heads, line, false, &head, &outer) && head.dated &&
+		    !outer.dated && !head.has_zone)
+			qf_log_clock_between(&log->clock, &head, &local);
+	}
+}
+
+/* Look at the first accepted messages for year and zone. */
+static void
+sample(struct qf_log *log)
+{
+	struct qf_slice bytes = qf_log_input_bytes(log->input), id;
+	struct qf_log_head head;
+
+	bool known = log->clock.by_ids;
+
+	for (unsigned i = 0; !known && i < SAMPLES; i++)
+		if (!next_accepted(log, &bytes, &head, &id) ||
+		    !qf_log_clock_sample(&log->clock, &head, id))
+			break;
+	expect(log, qf_log_input_bytes(log->input));
+}
+
+/* From an accepted message, whose line is in hand, to the one after it. */
+static void
+look_ahead(struct qf_log *log)
+{
+	struct qf_slice bytes = qf_log_input_bytes(log->input);
+	const char *end = bytes.n > 0 ? memchr(bytes.p, '\n', bytes.n) : NULL;
+
+	if (end)
+		expect(log, (struct qf_slice){end + 1, bytes.n - (size_t)(end - bytes.p) - 1});
+}
+
 /* Understand a line. True when log->event is one. */
 static bool
 read_line(struct qf_log *log, struct qf_slice line, const struct qf_log_record *record, bool *nomem)
@@ -242,7 +357,7 @@ read_line(struct qf_log *log, struct qf_slice line, const struct qf_log_record *
 	if (line.n > 0 && line.p[line.n - 1] == '\r')
 		line.n--;
 	if (!qf_log_head_read(log->heads, line, record != NULL, &head, &outer)) {
-		log->stats.unparsed++;
+		count_unparsed(log, line, record != NULL, head.dated || outer.dated);
 		return false;
 	}
 	if (outer.dated && export_time == QF_TIME_NONE)
@@ -258,11 +373,18 @@ read_line(struct qf_log *log, struct qf_slice line, const struct qf_log_record *
 	event->cut = log->stats.cut && !log->json;
 	if (!qf_log_fields_read(&log->fields, &head, event, nomem)) {
 		log->stats.foreign += !*nomem;
+		log->stats.lost += !*nomem && says_lost(&head);
 		return false;
 	}
-	event->time = qf_log_clock_time(&log->clock, &head, export_time);
-	if (event->kind == QF_LOG_ACCEPTED && export_time == QF_TIME_NONE)
+	/* Its own id tells the zone of the line; of others, what came before and what comes. */
+	if (export_time == QF_TIME_NONE && event->kind == QF_LOG_ACCEPTED) {
 		qf_log_clock_learn(&log->clock, &head, event->id);
+		event->time = qf_log_clock_time(&log->clock, &head, export_time);
+		if (!head.has_zone && !log->json)
+			look_ahead(log);
+		return true;
+	}
+	event->time = qf_log_clock_time(&log->clock, &head, export_time);
 	return true;
 }
 
@@ -298,34 +420,6 @@ is_json(struct qf_slice bytes)
 		i++;
 	return i < bytes.n && (bytes.p[i] == '{' || (bytes.p[i] == '[' && i + 1 < bytes.n &&
 						     strchr(" \r\n\t{", bytes.p[i + 1])));
-}
-
-/* Look at the first accepted messages for year and zone. */
-static void
-sample(struct qf_log *log)
-{
-	struct qf_slice bytes = qf_log_input_bytes(log->input);
-	unsigned found = 0;
-
-	while (found < SAMPLES) {
-		const char *end = bytes.n > 0 ? memchr(bytes.p, '\n', bytes.n) : NULL;
-		struct qf_log_head head, outer;
-		struct qf_log_event event = {0};
-		bool nomem = false;
-		struct qf_slice line;
-
-		if (!end)
-			break;
-		line = (struct qf_slice){bytes.p, (size_t)(end - bytes.p)};
-		bytes = (struct qf_slice){end + 1, bytes.n - line.n - 1};
-		if (!memmem(line.p, line.n, ": from=", 7) ||
-		    !qf_log_head_read(log->heads, line, false, &head, &outer) || outer.dated ||
-		    !qf_log_fields_read(&log->fields, &head, &event, &nomem) ||
-		    event.kind != QF_LOG_ACCEPTED)
-			continue;
-		qf_log_clock_learn(&log->clock, &head, event.id);
-		found++;
-	}
 }
 
 static enum qf_code
@@ -447,6 +541,8 @@ qf_log_free(struct qf_log *log)
 	qf_log_heads_free(log->heads);
 	qf_arena_release(&log->fields.arena);
 	qf_buf_release(&log->fields.plain);
+	qf_arena_release(&log->ahead.arena);
+	qf_buf_release(&log->ahead.plain);
 	qf_buf_release(&log->record);
 	for (size_t i = 0; i < PENDING_MAX; i++)
 		qf_buf_release(&log->pending[i].text);

@@ -86,7 +86,12 @@ struct qf_log_clock {
 	bool given_year, given_zone, by_ids;
 	int zone;
 	int64_t previous; /* local time of the line before; QF_TIME_NONE */
+	int64_t before;	  /* the same of any line with a time, whether it has a year or not */
 	unsigned later;	  /* messages in a row that say the zone is further east */
+	int64_t rest; /* how long after the making of its id the message that told the zone came */
+	int64_t change; /* with summer time: local time of the line that is the first of it */
+	int64_t leap;	/* by so much it is later than the one before */
+	int next; /* the zone of the accepted message after this; as zone where none is known */
 	enum qf_log_by year_by, zone_by;
 };
 
@@ -95,9 +100,20 @@ void qf_log_clock_init(struct qf_log_clock *clock, const struct qf_log_options *
 /* The time of a line; export: that of the record around it, or QF_TIME_NONE. */
 int64_t qf_log_clock_time(struct qf_log_clock *clock, const struct qf_log_head *head,
 			  int64_t export_time);
-/* A message was accepted at that line: its id tells the time. */
+/* A message was accepted at that line: its id tells the time. Before qf_log_clock_time(). */
 void qf_log_clock_learn(struct qf_log_clock *clock, const struct qf_log_head *head,
 			struct qf_slice id);
+/* The same of one of the first lines, before any is read. False: no more of them are of use. */
+bool qf_log_clock_sample(struct qf_log_clock *clock, const struct qf_log_head *head,
+			 struct qf_slice id);
+/*
+ * The same of the next such line. True where summer time begins before it: qf_log_clock_between()
+ * is then to be called for each line up to it, with *local that of the one before.
+ */
+bool qf_log_clock_expect(struct qf_log_clock *clock, const struct qf_log_head *head,
+			 struct qf_slice id);
+void qf_log_clock_between(struct qf_log_clock *clock, const struct qf_log_head *head,
+			  int64_t *local);
 
 /* ------------------------------------------------------------------ sendmail's text */
 

@@ -343,6 +343,80 @@ Test(maillog, zone_from_ids)
 	cr_expect_eq(stats.zone_by, QF_LOG_BY_IDS);
 }
 
+/* Berlin: ids of the UTC time, lines before and after the change, and one that has no id of its
+ * own.
+ */
+Test(maillog, summer_time_ends_within_a_log)
+{
+	static const char from[] = ": from=a@b, size=1, class=0, nrcpts=1, relay=x\n";
+	const struct qf_log_event *e;
+	char text[1024];
+
+	snprintf(text, sizeof(text),
+		 "Oct 24 21:43:20 lab sendmail[1]: 69OJhK01012345%s"
+		 "Oct 25 02:00:00 lab sendmail[1]: 69P00002012345%s"
+		 "Oct 25 02:59:59 lab sendmail[1]: 69P00002012345: unquarantine\n"
+		 "Oct 25 02:00:01 lab sendmail[1]: 69P00002012345: unquarantine\n"
+		 "Oct 25 03:00:00 lab sendmail[1]: 69P20003012345%s",
+		 from, from, from);
+	e = only(text);
+	cr_expect_eq(e->time, 1792871000);
+	cr_expect_eq(next()->time, 1792886400);
+	cr_expect_eq(next()->time, 1792886400 + 3599);
+	cr_expect_eq(next()->time, 1792886400 + 3601);
+	cr_expect_eq(next()->time, 1792886400 + 7200);
+	finish();
+	cr_expect_eq(stats.zone, 3600);
+}
+
+Test(maillog, summer_time_begins_within_a_log)
+{
+	static const char text[] =
+		"Mar 28 23:46:40 lab sendmail[1]: 62SMke01012345: from=a@b, size=1, class=0, "
+		"nrcpts=1, relay=x\n"
+		"Mar 29 01:59:59 lab sendmail[1]: 62SMke01012345: unquarantine\n"
+		"Mar 29 03:00:00 lab sendmail[1]: 62SMke01012345: unquarantine\n"
+		"Mar 29 05:30:00 lab sendmail[1]: 62T3U002012345: from=a@b, size=1, class=0, "
+		"nrcpts=1, relay=x\n";
+	struct qf_log_options learned = {
+		.reference = AT, .last = QF_TIME_NONE, .zone = 3600, .learned = true};
+	const struct qf_log_event *e = only(text);
+
+	cr_expect_eq(e->time, 1774738000);
+	cr_expect_eq(next()->time, 1774745999);
+	cr_expect_eq(next()->time, 1774746000);
+	cr_expect_eq(next()->time, 1774755000);
+	finish();
+	/* What a run before has learned is corrected, too. */
+	open_text(strstr(text, "Mar 29 05"), &learned);
+	cr_expect_eq(next()->time, 1774755000);
+	finish();
+}
+
+Test(maillog, what_a_damaged_log_has_is_counted)
+{
+	static const char text[] = HEAD ID
+		": unquarantine\n"
+		"\0\0\0\0\n"
+		"garbage\n"
+		"Nov 26 08:22:54 lab last message repeated 2 times\n"
+		"Nov 26 08:22:55 lab rsyslogd: imuxsock[pid 7]: 5321 messages lost due to "
+		"rate-limiting\n"
+		"Nov 26 08:22:55 lab cron[1]: messages lost due to rate-limiting\n"
+		"Nov 26 08:22:55 lab systemd-journald[3]: Suppressed 12 messages from x.service\n";
+	struct qf_log_options options = {.reference = AT, .last = QF_TIME_NONE};
+	struct qf_err err;
+
+	cr_assert_eq(qf_log_parse((struct qf_slice){text, sizeof(text) - 1}, "test", &options,
+				  &log_, &err),
+		     QF_OK);
+	finish();
+	cr_expect_eq(stats.garbled, 1);
+	cr_expect_eq(stats.strange, 1);
+	cr_expect_eq(stats.unparsed, 3);
+	cr_expect_eq(stats.lost, 2);
+}
+
 Test(maillog, year_by_order_and_reference)
 {
 	/* Written for the test: a log that was last changed on 2026-01-02. */

@@ -1575,6 +1575,7 @@ struct qf_log_options {
 	int64_t reference;      /* no line is later; QF_TIME_NONE: last change of the file, or now */
 	int zone;               /* seconds east of UTC that times without a zone have */
 	bool have_zone;
+	bool learned;           /* zone is what queue ids told before: further ones may correct it */
 	int year;               /* of the first line; 0: found out */
 	unsigned max_ops;       /* file operations a second; 0: no limit */
 	bool growing;           /* a last line without its end is left for next time */
@@ -1634,6 +1635,9 @@ struct qf_log_stats {
 	uint64_t pieces;                /* lines that became one event with the line after them */
 	uint64_t foreign;               /* of other programs: no event */
 	uint64_t unparsed;              /* no line of a log at all, or too long: no event */
+	uint64_t garbled;               /* of unparsed: with NULs, or too long: a file that was damaged */
+	uint64_t strange;               /* of unparsed: a line of text that has no time */
+	uint64_t lost;                  /* of foreign: by which a syslog daemon says that it lost lines */
 	uint64_t undated;               /* events without a time */
 	uint64_t kinds[QF_LOG_KIND_COUNT];
 	uint64_t outcomes[QF_LOG_OUTCOME_COUNT];

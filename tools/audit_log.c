@@ -312,7 +312,7 @@ read_file(struct log_run *run, const char *path, struct qf_err *err)
 		options.last = file.last;
 		if (!options.have_zone && file.zone_by == QF_LOG_BY_IDS) {
 			options.zone = file.zone;
-			options.have_zone = true;
+			options.learned = true;
 		}
 	}
 	options.growing = run->store && file.regular && !file.settled;
