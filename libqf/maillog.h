@@ -131,7 +131,5 @@ bool qf_log_id(struct qf_slice text, struct qf_slice *id);
  */
 bool qf_log_fields_read(struct qf_log_fields *fields, const struct qf_log_head *head,
 			struct qf_log_event *event, bool *nomem);
-/* QF_LOG_SAW_* of an event. */
-unsigned qf_log_saw(const struct qf_log_event *event);
 
 #endif

@@ -9,7 +9,7 @@
  *	7	to= of failures for good
  *	8	to=, stat=Sent
  *	9	to= of deferrals, of what is only queued or quarantined
- *	10	done; and "connect from" for every client
+ *	10	done; "started as" and "stopping daemon"; and "connect from" for every client
  *	15	the SMTP dialogue, "<-- "
  *	20	locked, changed, too young
  *
@@ -73,6 +73,12 @@ qf_log_proof_name(enum qf_log_proof proof)
 	return proof < QF_LOG_PROOF_COUNT ? names[proof] : "";
 }
 
+static bool
+begins(const struct qf_log_event *event, const char *word)
+{
+	return event->text.n >= strlen(word) && memcmp(event->text.p, word, strlen(word)) == 0;
+}
+
 unsigned
 qf_log_saw(const struct qf_log_event *event)
 {
@@ -101,11 +107,14 @@ qf_log_saw(const struct qf_log_event *event)
 		    event->outcome == QF_LOG_IS_QUARANTINED)
 			return saw | QF_LOG_SAW_DEFERRED;
 		return saw;
+	case QF_LOG_DAEMON:
+		return begins(event, "stopping daemon") ? saw | QF_LOG_SAW_STARTED : saw;
 	case QF_LOG_OTHER:
-		if (event->text.n > 4 && event->id.p && memcmp(event->text.p, "<-- ", 4) == 0)
+		if (!event->id.p && begins(event, "started as: "))
+			return saw | QF_LOG_SAW_STARTED;
+		if (event->id.p && begins(event, "<-- "))
 			return saw | QF_LOG_SAW_COMMANDS;
-		if (event->text.n > 13 && !event->id.p &&
-		    memcmp(event->text.p, "connect from ", 13) == 0)
+		if (!event->id.p && begins(event, "connect from "))
 			return saw | QF_LOG_SAW_CONNECT;
 		return saw;
 	default:
@@ -122,7 +131,7 @@ qf_log_level(unsigned saw, struct qf_log_level *out)
 	} least[] = {
 		{QF_LOG_SAW_LOCKED, 20},
 		{QF_LOG_SAW_COMMANDS, 15},
-		{QF_LOG_SAW_DONE | QF_LOG_SAW_CONNECT, 10},
+		{QF_LOG_SAW_DONE | QF_LOG_SAW_CONNECT | QF_LOG_SAW_STARTED, 10},
 		{QF_LOG_SAW_DEFERRED, 9},
 		{QF_LOG_SAW_SENT, 8},
 		{QF_LOG_SAW_FAILED, 7},
@@ -151,6 +160,8 @@ qf_log_level(unsigned saw, struct qf_log_level *out)
 		out->high = 7;
 	else
 		out->high = 4;
+	if (out->high < out->low)
+		out->high = 98;
 	out->cannot_prove = 0;
 	for (unsigned i = 0; i < QF_LOG_PROOF_COUNT; i++)
 		if (out->low <= above[i])

@@ -450,6 +450,7 @@ Test(maillog, level_by_what_was_seen)
 		{QF_LOG_SAW_ACCEPTED | QF_LOG_SAW_SENT, 8, 9},
 		{QF_LOG_SAW_ACCEPTED | QF_LOG_SAW_DEFERRED, 9, 9},
 		{QF_LOG_SAW_CONNECT, 10, 14},
+		{QF_LOG_SAW_STARTED, 10, 98},
 		{QF_LOG_SAW_COMMANDS, 15, 98},
 		{QF_LOG_SAW_LOCKED, 20, 98},
 	};

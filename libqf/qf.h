@@ -1598,7 +1598,11 @@ enum {
 	QF_LOG_SAW_DONE = 128,
 	QF_LOG_SAW_COMMANDS = 256,     /* the SMTP dialogue */
 	QF_LOG_SAW_LOCKED = 512,       /* or changed, too young */
+	QF_LOG_SAW_STARTED = 1024,     /* how a daemon was started, or that it stops */
 };
+
+/* What one event shows: QF_LOG_SAW_*. */
+unsigned qf_log_saw(const struct qf_log_event *event);
 
 /* What a log can prove the absence of, by its level. X(identifier, word, LogLevel must be above) */
 #define QF_LOG_PROOFS(X) \

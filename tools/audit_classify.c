@@ -144,21 +144,46 @@ elsewhere(struct audit_classifier *c, struct audit_case *out, char doubt[128], s
 /* Of two hosts, clocks differ by less. */
 #define CLOCKS 60
 
+static void
+say_hole(const struct audit_hole *hole, const char *end, char *missing, size_t room)
+{
+	switch (hole->kind) {
+	case AUDIT_LOG_BEGINS:
+		snprintf(missing, room, "the log before its first line: %s", hole->log);
+		break;
+	case AUDIT_LOG_BETWEEN:
+		snprintf(missing, room, "the log between %s and the next one", hole->log);
+		break;
+	case AUDIT_LOG_ENDS:
+		snprintf(missing, room, "the log after its last line, up to %s: %s", end,
+			 hole->log);
+		break;
+	case AUDIT_LOG_LOST:
+		snprintf(missing, room, "all of the log: %s: %s", hole->why, hole->log);
+	}
+}
+
 /* What the silence of the logs proves of this message; empty *missing: that it was never sent. */
 static void
 look_for_gaps(const struct audit_classifier *c, const struct audit_case *out, int64_t from)
 {
 	const struct audit_cover *cover = &c->cover;
-	const struct audit_hole *hole = audit_cover_hole(cover, from, c->until);
+	const struct audit_hole *hole;
 	char *missing = (char *)out->missing, begin[QF_TIME_TEXT], end[QF_TIME_TEXT];
 	size_t room = sizeof(out->missing);
+	int64_t since = from;
 	bool born = false, removed = false;
 
 	for (size_t i = 0; i < c->fate.nfacts; i++) {
-		born |= c->fate.facts[i].says == AUDIT_SAYS_ACCEPTED;
-		removed |= c->fate.facts[i].says == AUDIT_SAYS_REMOVED ||
-			   c->fate.facts[i].says == AUDIT_SAYS_DISCARDED;
+		const struct audit_fact *fact = &c->fate.facts[i];
+
+		/* Nothing was sent of it before it was accepted. */
+		if (fact->says == AUDIT_SAYS_ACCEPTED && !born && fact->time > since)
+			since = fact->time;
+		born |= fact->says == AUDIT_SAYS_ACCEPTED;
+		removed |= fact->says == AUDIT_SAYS_REMOVED || fact->says == AUDIT_SAYS_DISCARDED;
 	}
+	hole = audit_cover_hole(cover, since, c->until);
 	*missing = '\0';
 	qf_time_format(from, begin);
 	qf_time_format(c->until, end);
@@ -170,6 +195,12 @@ look_for_gaps(const struct audit_classifier *c, const struct audit_case *out, in
 		snprintf(missing, room,
 			 "two messages had this id: the log cannot tell them apart, or is about "
 			 "another");
+	else if (c->until < from)
+		snprintf(
+			missing, room,
+			"a later snapshot: this one, of %s, was taken before what the copy says of "
+			"itself, of %s",
+			end, begin);
 	else if (c->against.id && !c->against.complete)
 		snprintf(missing, room,
 			 "a complete snapshot of the live queue: it may still be in what %lld does "
@@ -184,8 +215,8 @@ look_for_gaps(const struct audit_classifier *c, const struct audit_case *out, in
 	else if (cover->least < 8)
 		snprintf(missing, room,
 			 "a log of LogLevel 8 or above: what there is of %s to %s seems to be of "
-			 "%u, where nothing is said of what was sent%s%s",
-			 begin, end, cover->least, *cover->weakest ? ": " : "", cover->weakest);
+			 "%u, where nothing is said of what was sent: %s",
+			 begin, end, cover->least, cover->weakest);
 	else if (cover->first > from && !born)
 		snprintf(missing, room, "the log before its first line, from %s on", begin);
 	else if (!born && cover->first + CLOCKS < out->created)
@@ -193,9 +224,7 @@ look_for_gaps(const struct audit_classifier *c, const struct audit_case *out, in
 			 "the log of the host that accepted it: what there is begins before it "
 			 "came, and does not say so");
 	else if (hole)
-		snprintf(missing, room, "the log between %s and the next one", hole->after);
-	else if (cover->reach < c->until)
-		snprintf(missing, room, "the log after its last line, up to %s", end);
+		say_hole(hole, end, missing, room);
 }
 
 static enum qf_code
@@ -493,6 +522,7 @@ audit_classify_end(struct audit_classifier *c)
 	audit_fate_release(&c->other);
 	audit_recipients_release(&c->live);
 	audit_journal_release(&c->journal);
+	audit_cover_release(&c->cover);
 	audit_recall_release(&c->recall);
 	qf_buf_release(&c->scratch);
 	store_finalize(c->messages);

@@ -2,20 +2,17 @@
  * audit_cover - the logs of a span of time.
  *
  * A log that is silent may have nothing to say or may not be all of it. What shows the difference:
- * where it begins and ends (a file that was read to its end after the second snapshot, or has not
- * grown since it was read and is still in use by its name, goes on to that snapshot), what its
- * level leaves out, and messages of the second snapshot that it does not name.
+ * where it begins and ends, for each log by itself (what one does not have, another one may not
+ * have either), what it shows to be missing, what its level leaves out, for each host and each
+ * start of its daemon, and messages of the second snapshot that it does not name.
  */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "audit_cover.h"
-
-/* A file that is written so much later than its last line is no log in use. */
-#define COPIED 60
+#include "audit_span.h"
 
 static void __attribute__((format(printf, 2, 3)))
 add_gap(struct audit_cover *cover, const char *format, ...)
@@ -29,265 +26,213 @@ add_gap(struct audit_cover *cover, const char *format, ...)
 	va_end(args);
 }
 
-/* Does a name say that the file was put away, and will not grow any more? */
-static bool
-put_away(const char *path)
+/* ------------------------------------------------------------------ holes */
+
+struct holes {
+	struct audit_cover *cover;
+	const struct audit_spans *spans;
+	int64_t from, to;
+	size_t room;
+	bool failed; /* memory is out */
+};
+
+/* Names differ at their ends. */
+static void
+name_log(char *out, size_t room, const char *path)
 {
-	static const char *const ends[] = {".gz", ".zst", ".xz", ".bz2", ".old"};
 	size_t n = strlen(path);
 
-	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++)
-		if (n > strlen(ends[i]) && strcmp(path + n - strlen(ends[i]), ends[i]) == 0)
-			return true;
-	return n && path[n - 1] >= '0' && path[n - 1] <= '9';
+	snprintf(out, room, "%s", n < room ? path : path + n - room + 1);
 }
 
-/* Columns of the statement of audit_cover_load(). */
-enum { SAW, FIRST, LAST, PATH, OFFSET, READ_AT, FOREIGN, ZONE_BY };
-
-/*
- * Up to when the file of a row says all there is. One that was put away (mail.log.1) ends with its
- * last line, an export with the time it was made. So does what seems to be a copy: written later
- * than its last line, with no line of another program that could be the reason.
- */
-static int64_t
-reach_of(const struct store_statement *s)
+static struct audit_hole *
+add_hole(struct holes *h, enum audit_hole_kind kind, int64_t from, int64_t to, const char *path)
 {
-	struct qf_slice slice = store_text(s, PATH), by = store_text(s, ZONE_BY);
-	int64_t last = store_time(s, LAST), read_at = store_int(s, READ_AT);
-	const char *export = qf_log_by_name(QF_LOG_BY_EXPORT);
-	char path[4096] = "";
-	struct stat st;
-	bool exported = by.n == strlen(export) && memcmp(by.p, export, by.n) == 0;
+	struct audit_cover *cover = h->cover;
+	struct audit_hole *hole;
 
-	if (slice.n < sizeof(path))
-		memcpy(path, slice.p, slice.n);
-	if (put_away(path))
-		return last;
-	if (stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size == store_int(s, OFFSET)) {
-		if (exported || (st.st_mtime > last + COPIED && store_int(s, FOREIGN) == 0))
-			return st.st_mtime > last ? st.st_mtime : last;
-		return INT64_MAX;
+	if (cover->nholes == h->room) {
+		size_t room = h->room ? h->room * 2 : 8;
+		struct audit_hole *more = realloc(cover->holes, room * sizeof(*more));
+
+		if (!more) {
+			h->failed = true;
+			return NULL;
+		}
+		cover->holes = more;
+		h->room = room;
 	}
-	if (exported)
-		return last;
-	return read_at > last ? read_at : last;
+	hole = &cover->holes[cover->nholes++];
+	*hole = (struct audit_hole){.kind = kind, .from = from, .to = to};
+	name_log(hole->log, sizeof(hole->log), path);
+	return hole;
 }
 
-/* ------------------------------------------------------------------ one after another */
-
-struct span {
-	int64_t first, last, reach;
-	unsigned saw;
-	char path[160];
-};
-
-struct spans {
-	struct span *all;
-	size_t n, room;
-};
-
-static int
-by_first(const void *a, const void *b)
+/* A hole beside a file, unless another log has what would be in it. */
+static void
+hole_of(struct holes *h, enum audit_hole_kind kind, int64_t from, int64_t to, size_t span)
 {
-	const struct span *x = a, *y = b;
+	int64_t end = to < h->to ? to : h->to;
 
-	return x->first < y->first ? -1 : x->first > y->first;
+	if (from < end && !audit_spans_elsewhere(h->spans, span, from, end))
+		add_hole(h, kind, from, to, h->spans->all[span].path);
 }
 
-/* mail.log.2.gz: the length of "mail.log", and 2; mail.log-20261126: the same, and the day. */
-static size_t
-stem(const char *path, long *number)
+/* The files of one log, [i, end): each has to go on where the one before ends. */
+static void
+find_holes(struct holes *h, size_t i, size_t end)
 {
-	size_t n = strlen(path), end;
+	const struct audit_span *all = h->spans->all;
+	size_t before = end;
 
-	for (size_t i = 0; i < 4; i++) {
-		static const char *const ends[] = {".gz", ".zst", ".xz", ".bz2"};
-		size_t k = strlen(ends[i]);
-
-		if (n > k && memcmp(path + n - k, ends[i], k) == 0) {
-			n -= k;
+	for (; i < end; i++) {
+		if (all[i].first > h->to)
 			break;
-		}
+		/* A start is the beginning of the first file only: later on it is one of many. */
+		if (before == end && all[i].first > h->from && !all[i].begins)
+			hole_of(h, AUDIT_LOG_BEGINS, h->from, all[i].first, i);
+		if (before < end && all[i].first > all[before].reach && all[i].first > h->from)
+			hole_of(h, AUDIT_LOG_BETWEEN, all[before].reach, all[i].first, before);
+		if (before == end || all[i].reach > all[before].reach)
+			before = i;
 	}
-	for (end = n; end > 0 && path[end - 1] >= '0' && path[end - 1] <= '9'; end--)
-		;
-	*number = 0;
-	if (end == n || end < 2 || n - end > 8 || (path[end - 1] != '.' && path[end - 1] != '-'))
-		return n;
-	*number = strtol(path + end, NULL, 10);
-	return end - 1;
+	/* One that ended before is of no time that is asked about. */
+	if (before < end && all[before].reach >= h->from)
+		hole_of(h, AUDIT_LOG_ENDS, all[before].reach, h->to, before);
 }
 
-/* Do their names say that nothing was between them? Files named by days are one a day at least. */
-static bool
-adjoin(const struct span *a, const struct span *b)
+static enum qf_code
+find_losses(struct holes *h, struct store *store, struct qf_err *err)
 {
-	long i, k;
-	size_t n = stem(a->path, &i), m = stem(b->path, &k);
+	struct store_statement *s;
+	bool row;
+	enum qf_code code = store_cached(
+		store,
+		"SELECT g.since, g.until, g.why, l.path FROM log_gaps g JOIN log_files l"
+		" ON l.id = g.file WHERE g.since < ?2 AND g.until > ?1",
+		&s, err);
 
-	if (n != m || memcmp(a->path, b->path, n) != 0)
-		return false;
-	if (i >= 10000000)
-		return b->first - a->reach <= 86400;
-	return i == k + 1;
-}
+	if (code != QF_OK)
+		return code;
+	store_bind_int(s, 1, h->from);
+	store_bind_int(s, 2, h->to);
+	while ((code = store_step(s, &row, err)) == QF_OK && row) {
+		struct qf_slice why = store_text(s, 2), path = store_text(s, 3);
+		char text[4096];
+		struct audit_hole *hole;
 
-/* What is followed directly says all up to where the next one begins. */
-static void
-join_spans(struct spans *spans)
-{
-	if (spans->n)
-		qsort(spans->all, spans->n, sizeof(*spans->all), by_first);
-	for (size_t i = 1; i < spans->n; i++)
-		for (size_t k = 0; k < i; k++)
-			if (spans->all[k].reach < spans->all[i].first &&
-			    adjoin(&spans->all[k], &spans->all[i]))
-				spans->all[k].reach = spans->all[i].first;
-}
-
-static void
-find_holes(struct audit_cover *cover, const struct spans *spans, int64_t from)
-{
-	const struct span *before = NULL;
-
-	for (size_t i = 0; i < spans->n; i++) {
-		const struct span *next = &spans->all[i];
-
-		if (next->reach < from)
-			continue;
-		if (before && next->first > before->reach) {
-			struct audit_hole *hole = &cover->holes[cover->nholes++ % AUDIT_GAPS];
-
-			*hole = (struct audit_hole){.from = before->reach, .to = next->first};
-			snprintf(hole->after, sizeof(hole->after), "%s", before->path);
-		}
-		if (!before || next->reach > before->reach)
-			before = next;
+		snprintf(text, sizeof(text), "%.*s", path.p ? (int)path.n : 0,
+			 path.p ? path.p : "");
+		hole = add_hole(h, AUDIT_LOG_LOST, store_int(s, 0), store_int(s, 1), text);
+		if (hole)
+			snprintf(hole->why, sizeof(hole->why), "%.*s", (int)why.n, why.p);
 	}
+	return code;
 }
 
 const struct audit_hole *
 audit_cover_hole(const struct audit_cover *cover, int64_t from, int64_t to)
 {
-	size_t n = cover->nholes < AUDIT_GAPS ? cover->nholes : AUDIT_GAPS;
-
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < cover->nholes; i++)
 		if (cover->holes[i].from < to && cover->holes[i].to > from)
 			return &cover->holes[i];
 	return NULL;
 }
 
-static bool
-add_span(struct spans *spans, const struct store_statement *s)
+/* ------------------------------------------------------------------ levels */
+
+static void
+take_levels(struct audit_cover *cover, const struct audit_spans *spans, int64_t from, int64_t to)
 {
-	struct qf_slice path = store_text(s, PATH);
-	struct span *span;
+	struct qf_log_level level;
+	unsigned saw = 0;
+	bool any = false;
 
-	if (spans->n == spans->room) {
-		size_t room = spans->room ? spans->room * 2 : 16;
-		struct span *more = realloc(spans->all, room * sizeof(*more));
+	for (size_t i = 0; i < spans->nhosts; i++) {
+		const struct audit_host *host = &spans->hosts[i];
+		char log[160], since[QF_TIME_TEXT];
 
-		if (!more)
-			return false;
-		spans->all = more;
-		spans->room = room;
+		if (host->reach < from || host->first > to)
+			continue;
+		saw |= host->saw;
+		qf_log_level(host->saw, &level);
+		if (any && (unsigned)level.low >= cover->least)
+			continue;
+		any = true;
+		cover->least = (unsigned)level.low;
+		name_log(log, sizeof(log), spans->all[host->span].path);
+		qf_time_format(host->first, since);
+		snprintf(cover->weakest, sizeof(cover->weakest), "%s%s%.*s, from %s on", log,
+			 host->name.n ? " of " : "", (int)(host->name.n < 60 ? host->name.n : 60),
+			 host->name.n ? host->name.p : "", since);
 	}
-	span = &spans->all[spans->n++];
-	*span = (struct span){.first = store_time(s, FIRST),
-			      .last = store_time(s, LAST),
-			      .reach = reach_of(s),
-			      .saw = (unsigned)store_int(s, SAW)};
-	/* Names differ at their ends. */
-	if (path.n >= sizeof(span->path))
-		path = (struct qf_slice){path.p + path.n - sizeof(span->path) + 1,
-					 sizeof(span->path) - 1};
-	memcpy(span->path, path.p, path.n);
-	return true;
+	qf_log_level(saw, &level);
+	cover->level = (unsigned)level.low;
+	cover->high = (unsigned)level.high;
 }
 
 static void
-take_span(struct audit_cover *cover, const struct span *span)
+take_files(struct audit_cover *cover, const struct audit_spans *spans, int64_t from, int64_t to)
 {
-	struct qf_log_level level;
+	int64_t oldest = QF_TIME_NONE;
 
-	qf_log_level(span->saw, &level);
-	if (!cover->files || (unsigned)level.low < cover->least) {
-		cover->least = (unsigned)level.low;
-		snprintf(cover->weakest, sizeof(cover->weakest), "%s", span->path);
+	for (size_t i = 0; i < spans->n; i++) {
+		const struct audit_span *span = &spans->all[i];
+
+		if (oldest == QF_TIME_NONE || span->first < oldest)
+			oldest = span->first;
+		if (span->first > to || span->reach < from)
+			continue;
+		cover->files++;
+		if (cover->first == QF_TIME_NONE || span->first < cover->first) {
+			cover->first = span->first;
+			cover->begins = span->begins;
+		}
+		if (cover->last == QF_TIME_NONE || span->last > cover->last)
+			cover->last = span->last;
 	}
-	cover->files++;
-	if (cover->first == QF_TIME_NONE || span->first < cover->first)
-		cover->first = span->first;
-	if (cover->last == QF_TIME_NONE || span->last > cover->last)
-		cover->last = span->last;
-	if (cover->reach == QF_TIME_NONE || span->reach > cover->reach)
-		cover->reach = span->reach;
+	cover->begins &= cover->first == oldest;
 }
 
 enum qf_code
 audit_cover_load(struct audit_cover *cover, struct store *store, int64_t from, int64_t to,
 		 struct qf_err *err)
 {
-	struct qf_log_level level;
-	struct store_statement *s;
-	struct spans spans = {0};
-	unsigned saw = 0;
-	bool row;
-	enum qf_code code = store_cached(store,
-					 "SELECT saw, first, last, path, offset, read_at,"
-					 " foreign_lines, zone_by FROM log_files"
-					 " WHERE first <= ?1",
-					 &s, err);
+	struct audit_spans spans;
+	struct holes h = {.cover = cover, .spans = &spans, .from = from, .to = to};
+	enum qf_code code;
 
-	*cover = (struct audit_cover){
-		.first = QF_TIME_NONE, .last = QF_TIME_NONE, .reach = QF_TIME_NONE};
-	if (code != QF_OK)
-		return code;
-	store_bind_int(s, 1, to);
-	while (code == QF_OK && (code = store_step(s, &row, err)) == QF_OK && row) {
-		if (add_span(&spans, s))
-			continue;
+	*cover = (struct audit_cover){.first = QF_TIME_NONE, .last = QF_TIME_NONE};
+	code = audit_spans_load(&spans, store, err);
+	if (code == QF_OK) {
+		take_files(cover, &spans, from, to);
+		take_levels(cover, &spans, from, to);
+		for (size_t i = 0, end; i < spans.n; i = end) {
+			for (end = i + 1;
+			     end < spans.n && *spans.all[i].name.stem &&
+			     strcmp(spans.all[i].name.stem, spans.all[end].name.stem) == 0;
+			     end++)
+				;
+			find_holes(&h, i, end);
+		}
+		code = find_losses(&h, store, err);
+	}
+	if (code == QF_OK && h.failed) {
 		*err = (struct qf_err){.code = QF_E_NOMEM, .why = "out of memory"};
 		code = QF_E_NOMEM;
 	}
-	store_reset(s);
-	join_spans(&spans);
-	for (size_t i = 0; i < spans.n; i++) {
-		if (spans.all[i].reach < from)
-			continue;
-		saw |= spans.all[i].saw;
-		take_span(cover, &spans.all[i]);
-	}
-	find_holes(cover, &spans, from);
-	free(spans.all);
-	qf_log_level(saw, &level);
-	cover->level = (unsigned)level.low;
-	cover->high = (unsigned)level.high;
+	audit_spans_release(&spans);
 	return code;
 }
 
-/* The log begins with the start of a daemon: before it there was none to write in it. */
-static enum qf_code
-begins_with_start(struct store *store, int64_t first, bool *yes, struct qf_err *err)
+void
+audit_cover_release(struct audit_cover *cover)
 {
-	struct store_statement *s;
-	bool row;
-	enum qf_code code = store_cached(
-		store,
-		"SELECT 1 FROM log_files l CROSS JOIN events e ON e.file = l.id WHERE l.first = ?1"
-		" AND e.id = (SELECT min(id) FROM events) AND e.kind = 'daemon'",
-		&s, err);
-
-	*yes = false;
-	if (code != QF_OK)
-		return code;
-	store_bind_int(s, 1, first);
-	code = store_step(s, &row, err);
-	*yes = code == QF_OK && row;
-	store_reset(s);
-	return code;
+	free(cover->holes);
+	*cover = (struct audit_cover){0};
 }
+
+/* ------------------------------------------------------------------ between two snapshots */
 
 /* Messages that came between, are in the second snapshot, and in no log. */
 static enum qf_code
@@ -358,13 +303,63 @@ incomplete(struct audit_cover *cover, struct store *store, const struct store_sn
 	return QF_OK;
 }
 
+static void
+say_hole(struct audit_cover *cover, const struct audit_hole *hole, const struct store_snapshot *a,
+	 const struct store_snapshot *b)
+{
+	char from[QF_TIME_TEXT], to[QF_TIME_TEXT], at[QF_TIME_TEXT];
+
+	qf_time_format(hole->from, from);
+	qf_time_format(hole->to, to);
+	switch (hole->kind) {
+	case AUDIT_LOG_BEGINS:
+		qf_time_format(a->finished, at);
+		if (hole->to > a->finished)
+			add_gap(cover, "the log begins at %s, after snapshot %lld of %s: %s", to,
+				(long long)a->id, at, hole->log);
+		break;
+	case AUDIT_LOG_ENDS:
+		qf_time_format(b->started, at);
+		if (hole->from < b->started)
+			add_gap(cover,
+				"the log ends at %s, before snapshot %lld of %s: read it again, or "
+				"what followed: %s",
+				from, (long long)b->id, at, hole->log);
+		break;
+	case AUDIT_LOG_BETWEEN:
+		if (hole->from < b->started)
+			add_gap(cover, "no log is known of the time from %s to %s, after %s", from,
+				to, hole->log);
+		break;
+	case AUDIT_LOG_LOST:
+		add_gap(cover, "the log is not all there was from %s to %s: %s: %s", from, to,
+			hole->why, hole->log);
+	}
+}
+
+/*
+ * The log begins after the first snapshot. That a daemon starts there says that nothing was before
+ * it only where nothing is known of before: no log, and no message in the queue.
+ */
+static void
+say_beginning(struct audit_cover *cover, const struct store_snapshot *a)
+{
+	char from[QF_TIME_TEXT], at[QF_TIME_TEXT];
+
+	if (cover->first <= a->finished || (cover->begins && a->messages == 0))
+		return;
+	qf_time_format(a->finished, from);
+	qf_time_format(cover->first, at);
+	add_gap(cover, "the log begins at %s, after snapshot %lld of %s", at, (long long)a->id,
+		from);
+}
+
 enum qf_code
 audit_cover_gaps(struct audit_cover *cover, struct store *store, const struct store_snapshot *a,
 		 const struct store_snapshot *b, struct qf_err *err)
 {
-	char from[QF_TIME_TEXT], to[QF_TIME_TEXT], at[QF_TIME_TEXT];
-	const struct audit_hole *hole;
-	bool covered = true;
+	char from[QF_TIME_TEXT], to[QF_TIME_TEXT];
+	size_t said;
 	enum qf_code code = incomplete(cover, store, a, err);
 
 	if (code == QF_OK)
@@ -378,30 +373,14 @@ audit_cover_gaps(struct audit_cover *cover, struct store *store, const struct st
 	if (cover->least < 5) {
 		add_gap(cover,
 			"the log seems to be of LogLevel %u to %u, where it does not say what was "
-			"accepted%s%s",
-			cover->least, cover->level < 5 ? cover->high : 4,
-			cover->files > 1 ? ": " : "", cover->files > 1 ? cover->weakest : "");
+			"accepted: %s",
+			cover->least, cover->level < 5 ? cover->high : 4, cover->weakest);
 		return code;
 	}
-	if (cover->first > a->finished)
-		code = begins_with_start(store, cover->first, &covered, err);
-	if (code == QF_OK && !covered) {
-		qf_time_format(cover->first, at);
-		add_gap(cover, "the log begins at %s, after snapshot %lld of %s", at,
-			(long long)a->id, from);
-	}
-	if (code == QF_OK && cover->reach < b->started) {
-		qf_time_format(cover->last, at);
-		add_gap(cover,
-			"the log ends at %s, before snapshot %lld of %s: read it again, or what "
-			"followed",
-			at, (long long)b->id, to);
-	}
-	if ((hole = audit_cover_hole(cover, a->started, b->started))) {
-		qf_time_format(hole->from, at);
-		qf_time_format(hole->to, to);
-		add_gap(cover, "no log is known of the time from %s to %s, after %s", at, to,
-			hole->after);
-	}
-	return code == QF_OK ? unnamed(cover, store, a, b, err) : code;
+	said = cover->ngaps;
+	for (size_t i = 0; i < cover->nholes; i++)
+		say_hole(cover, &cover->holes[i], a, b);
+	if (cover->ngaps == said)
+		say_beginning(cover, a);
+	return unnamed(cover, store, a, b, err);
 }

@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <nettle/sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,14 +15,14 @@
 #include <unistd.h>
 
 #include "audit_log.h"
+#include "audit_name.h"
+#include "audit_notes.h"
 #include "changes.h"
 #include "out.h"
 #include "say.h"
 #include "signals.h"
 #include "status.h"
 
-/* By so many first bytes a file is known again. */
-#define HEAD_MAX 4096
 /* Events between two commits: lost to an interruption, and read again. */
 #define BATCH 200000
 /* A last line without its end, in a file changed so shortly ago, is still being written. */
@@ -32,6 +31,7 @@
 struct log_run {
 	struct store *store; /* NULL: nothing is stored (-n) */
 	struct audit_log_keys keys;
+	struct audit_notes notes;
 	struct qf_log_options options;
 	int64_t now;
 	uint64_t files, lines, events, unparsed, foreign, pieces, known;
@@ -49,7 +49,7 @@ struct log_file {
 	const char *path;
 	uint8_t head[SHA256_DIGEST_SIZE];
 	size_t head_size;
-	unsigned char bytes[HEAD_MAX];
+	unsigned char bytes[AUDIT_LOG_HEAD];
 	size_t nbytes;
 	bool regular, settled;
 	int64_t id; /* its row; 0: none yet */
@@ -240,6 +240,8 @@ commit_so_far(struct log_run *run, struct log_file *file, const struct qf_log *l
 	qf_log_stats(log, &stats);
 	code = file_row(run, file, &stats, event->offset, event->line - 1, new_events, err);
 	if (code == QF_OK)
+		code = audit_notes_store(&run->notes, run->store, file->id, err);
+	if (code == QF_OK)
 		code = store_commit(run->store, err);
 	return code == QF_OK ? store_begin(run->store, err) : code;
 }
@@ -269,6 +271,7 @@ read_events(struct log_run *run, struct log_file *file, struct qf_log *log, uint
 	    uint64_t *known, struct qf_err *err)
 {
 	const struct qf_log_event *event;
+	struct qf_log_stats stats;
 	enum qf_code code;
 	bool is_new;
 
@@ -280,6 +283,8 @@ read_events(struct log_run *run, struct log_file *file, struct qf_log *log, uint
 		code = audit_store_event(run->store, &run->keys, file->id, event, &is_new, err);
 		if (code != QF_OK)
 			break;
+		qf_log_stats(log, &stats);
+		audit_notes_event(&run->notes, event, &stats);
 		*new_events += is_new;
 		*known += !is_new;
 		if (++run->pending >= BATCH)
@@ -288,6 +293,24 @@ read_events(struct log_run *run, struct log_file *file, struct qf_log *log, uint
 			break;
 	}
 	return code;
+}
+
+/* What there is to be known of the file besides its lines. */
+static enum qf_code
+note(struct log_run *run, const struct log_file *file, const struct qf_log_stats *stats, bool cut,
+     struct qf_err *err)
+{
+	enum qf_code code;
+
+	audit_notes_end(&run->notes, stats, run->now);
+	code = audit_notes_store(&run->notes, run->store, file->id, err);
+	if (code == QF_OK)
+		code = audit_notes_damage(run->store, file->id,
+					  cut ? "it ends within a line, or its data do" : NULL,
+					  err);
+	return code == QF_OK && file->regular
+		       ? audit_notes_link(run->store, file->id, file->path, err)
+		       : code;
 }
 
 static enum qf_code
@@ -330,6 +353,8 @@ read_file(struct log_run *run, const char *path, struct qf_err *err)
 	qf_log_stats(log, &stats);
 	if (run->store && !file.id)
 		code = file_row(run, &file, &stats, 0, 0, 0, err);
+	if (code == QF_OK && run->store)
+		code = audit_notes_begin(&run->notes, run->store, file.id, file.last, err);
 	if (code == QF_OK)
 		code = read_events(run, &file, log, &new_events, &known, err);
 	if (code == QF_E_DATA) {
@@ -356,6 +381,9 @@ read_file(struct log_run *run, const char *path, struct qf_err *err)
 		}
 		code = file_row(run, &file, &stats, offset, lines, (int64_t)new_events, err);
 	}
+	if (code == QF_OK && run->store)
+		code = note(run, &file, &stats, damage.code || (stats.cut && !options.growing),
+			    err);
 	if (code == QF_OK && run->touch && offset == (uint64_t)file.offset && file.id) {
 		struct store_statement *s;
 
@@ -533,6 +561,7 @@ read_logs(struct log_run *run, enum store_mode mode, const char *const *files, s
 	if (run->store && status)
 		store_rollback(run->store);
 	audit_log_keys_release(&run->keys);
+	audit_notes_clear(&run->notes);
 	store_close(run->store);
 	return status;
 }
@@ -540,10 +569,8 @@ read_logs(struct log_run *run, enum store_mode mode, const char *const *files, s
 int
 audit_log_read(const char *const *files, size_t n)
 {
-	struct log_run run = {.first = QF_TIME_NONE,
-			      .last = QF_TIME_NONE,
-			      .now = time(NULL),
-			      .touch = true};
+	struct log_run run = {
+		.first = QF_TIME_NONE, .last = QF_TIME_NONE, .now = time(NULL), .touch = true};
 
 	return read_logs(&run, STORE_WRITE, files, n);
 }

@@ -552,6 +552,7 @@ audit_reconcile(char **operands, size_t n)
 	audit_recipients_release(&r.owed);
 	audit_recipients_release(&r.there);
 	audit_journal_release(&r.journal);
+	audit_cover_release(&r.cover);
 	qf_buf_release(&r.out);
 	qf_buf_release(&r.seen);
 	store_close(r.store);

@@ -273,8 +273,36 @@ static const char version_3[] =
 	"	b.path AS mailbox, m.folder, m.name, m.id AS mail\n"
 	"FROM mail_ids i JOIN mails m ON m.id = i.mail JOIN mailboxes b ON b.id = m.mailbox;\n";
 
+/* What a log is worth: by host and start of a daemon, its neighbours, and what is not in it. What
+   was read before says neither; its level holds for all of it. */
+static const char version_4[] =
+	"CREATE TABLE log_stretches (\n"
+	"	file INTEGER NOT NULL REFERENCES log_files ON DELETE CASCADE,\n"
+	"	n INTEGER NOT NULL,\n"
+	"	host ANY NOT NULL,\n"
+	"	starts INTEGER NOT NULL,\n"
+	"	first INTEGER NOT NULL, last INTEGER NOT NULL,\n"
+	"	saw INTEGER NOT NULL,\n"
+	"	PRIMARY KEY (file, n)\n"
+	") STRICT, WITHOUT ROWID;\n"
+	"INSERT INTO log_stretches SELECT id, 1, '', 0, first, last, saw FROM log_files\n"
+	"	WHERE first IS NOT NULL;\n"
+	"CREATE TABLE log_links (\n"
+	"	file INTEGER NOT NULL REFERENCES log_files ON DELETE CASCADE,\n"
+	"	before BLOB NOT NULL,\n"
+	"	size INTEGER NOT NULL,\n"
+	"	named INTEGER NOT NULL,\n"
+	"	PRIMARY KEY (file, before, size)\n"
+	") STRICT, WITHOUT ROWID;\n"
+	"CREATE TABLE log_gaps (\n"
+	"	file INTEGER NOT NULL REFERENCES log_files ON DELETE CASCADE,\n"
+	"	since INTEGER NOT NULL, until INTEGER,\n"
+	"	why TEXT NOT NULL\n"
+	") STRICT;\n"
+	"CREATE INDEX log_gaps_file ON log_gaps (file);\n";
+
 /* The n-th brings a database from version n to n + 1. What was published is never changed. */
-static const char *const migrations[] = {version_1, version_2, version_3};
+static const char *const migrations[] = {version_1, version_2, version_3, version_4};
 #define VERSION (int)(sizeof(migrations) / sizeof(*migrations))
 
 int

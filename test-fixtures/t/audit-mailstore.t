@@ -169,7 +169,9 @@ def older():
     connection = sqlite3.connect(db)
     before = connection.execute("SELECT count(*) FROM presence").fetchone()
     connection.executescript("DROP VIEW v_mails; DROP TABLE mail_ids; DROP TABLE mails;"
-                             "DROP TABLE mailboxes; DROP INDEX events_reports; PRAGMA user_version = 1")
+                             "DROP TABLE mailboxes; DROP INDEX events_reports;"
+                             "DROP TABLE log_stretches; DROP TABLE log_links; DROP TABLE log_gaps;"
+                             "PRAGMA user_version = 1")
     done = audit("report", "--snapshot=restored")
     tap.ok(done.returncode == 78 and b"older" in done.stderr, "an older one is not read as it is", done.stderr)
     found, done = mailstore(os.path.join(tmp, "mail"))

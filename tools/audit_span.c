@@ -1,0 +1,357 @@
+/*
+ * audit_span - the files of logs, as spans of time.
+ *
+ * A log that is silent may have nothing to say or may not be all of it. A file that is still in use
+ * by its name, and has not grown since it was read, goes on until now. One that was put away ends
+ * with its last line, and so does one that is gone, but for the file that follows it: that was
+ * noted when it was read, as the names then were.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "audit_notes.h"
+#include "audit_span.h"
+
+/* A file that is written so much later than its last line is no log in use. */
+#define COPIED 60
+/* Names by date follow each other where so little is between: a day that is not there is longer. */
+#define NEAR 72000
+/* Where nothing tells the zone of a file, its times are that uncertain. */
+#define ZONES 50400
+
+static enum qf_code
+out_of_memory(struct qf_err *err)
+{
+	*err = (struct qf_err){.code = QF_E_NOMEM, .why = "out of memory"};
+	return QF_E_NOMEM;
+}
+
+/* Room for one more of an array. */
+static bool
+grow(void *array, size_t n, size_t *room, size_t size)
+{
+	void **all = array;
+	void *more;
+
+	if (n < *room)
+		return true;
+	more = realloc(*all, (*room ? *room * 2 : 16) * size);
+	if (!more)
+		return false;
+	*all = more;
+	*room = *room ? *room * 2 : 16;
+	return true;
+}
+
+static bool
+is_by(struct qf_slice word, enum qf_log_by by)
+{
+	const char *name = qf_log_by_name(by);
+
+	return word.n == strlen(name) && memcmp(word.p, name, word.n) == 0;
+}
+
+/* Columns of the statement of load_files(). */
+enum { ID, FIRST, LAST, PATH, OFFSET, READ_AT, FOREIGN, ZONE_BY, HEAD, HEAD_SIZE, BEGINS, DAMAGED };
+
+/* Up to when the file of a row says all there is, by itself. */
+static int64_t
+reach_of(const struct audit_span *span, const struct store_statement *s)
+{
+	int64_t last = span->last, read_at = store_int(s, READ_AT), size;
+	uint8_t head[SHA256_DIGEST_SIZE];
+	struct stat st;
+	bool exported = is_by(store_text(s, ZONE_BY), QF_LOG_BY_EXPORT);
+
+	if (span->damaged || span->name.put_away || stat(span->path, &st) != 0 ||
+	    !audit_name_head(span->path, (size_t)store_int(s, HEAD_SIZE), head, &size) ||
+	    memcmp(head, span->head, sizeof(head)) != 0 || size < span->offset)
+		return last;
+	if (size > span->offset)
+		return !exported && read_at > last ? read_at : last;
+	/* So ends an export; and a copy, later than its last line with no other's line after it. */
+	if (exported || (st.st_mtime > last + COPIED && store_int(s, FOREIGN) == 0))
+		return st.st_mtime > last ? st.st_mtime : last;
+	return INT64_MAX;
+}
+
+static bool
+add_span(struct audit_spans *spans, const struct store_statement *s, int64_t now)
+{
+	struct qf_slice path = store_text(s, PATH), head = store_text(s, HEAD);
+	struct audit_span *span;
+
+	if (!grow(&spans->all, spans->n, &spans->room, sizeof(*spans->all)))
+		return false;
+	span = &spans->all[spans->n];
+	*span = (struct audit_span){.id = store_int(s, ID),
+				    .first = store_time(s, FIRST),
+				    .last = store_time(s, LAST),
+				    .offset = store_int(s, OFFSET),
+				    .begins = store_int(s, BEGINS) != 0,
+				    .damaged = store_int(s, DAMAGED) != 0,
+				    .path = strndup(path.p ? path.p : "", path.n)};
+	if (!span->path)
+		return false;
+	spans->n++;
+	if (head.n == sizeof(span->head))
+		memcpy(span->head, head.p, head.n);
+	audit_name_read(span->path, now, &span->name);
+	span->reach = reach_of(span, s);
+	if (is_by(store_text(s, ZONE_BY), QF_LOG_BY_NOTHING)) {
+		span->first += ZONES;
+		span->last -= ZONES;
+		if (span->reach != INT64_MAX)
+			span->reach -= ZONES;
+	}
+	return true;
+}
+
+/* Files of one log together; what has no name to know it by is a log of its own. */
+static int
+by_log(const void *a, const void *b)
+{
+	const struct audit_span *x = a, *y = b;
+	int order = strcmp(x->name.stem, y->name.stem);
+
+	if (order == 0 && !*x->name.stem)
+		return x->id < y->id ? -1 : x->id > y->id;
+	if (order)
+		return order;
+	return x->first != y->first ? (x->first < y->first ? -1 : 1)
+				    : (x->reach > y->reach) - (x->reach < y->reach);
+}
+
+static enum qf_code
+load_files(struct audit_spans *spans, struct store *store, struct qf_err *err)
+{
+	struct store_statement *s;
+	int64_t now = time(NULL);
+	bool row;
+	enum qf_code code = store_cached(
+		store,
+		"SELECT id, first, last, path, offset, read_at, foreign_lines, zone_by, head,"
+		" head_size, (SELECT starts FROM log_stretches t WHERE t.file = l.id"
+		"  ORDER BY t.first, t.n LIMIT 1), EXISTS (SELECT 1 FROM log_gaps g WHERE"
+		"  g.file = l.id AND g.until IS NULL) FROM log_files l WHERE first IS NOT NULL",
+		&s, err);
+
+	if (code != QF_OK)
+		return code;
+	while ((code = store_step(s, &row, err)) == QF_OK && row)
+		if (!add_span(spans, s, now)) {
+			store_reset(s);
+			return out_of_memory(err);
+		}
+	if (spans->n)
+		qsort(spans->all, spans->n, sizeof(*spans->all), by_log);
+	return code;
+}
+
+static size_t
+span_of(const struct audit_spans *spans, int64_t id)
+{
+	size_t i = 0;
+
+	while (i < spans->n && spans->all[i].id != id)
+		i++;
+	return i;
+}
+
+/* What is followed directly says all up to where the next one begins. */
+static enum qf_code
+load_links(struct audit_spans *spans, struct store *store, struct qf_err *err)
+{
+	struct store_statement *s;
+	bool row;
+	enum qf_code code = store_cached(
+		store,
+		"SELECT k.file, l.id, k.named FROM log_links k JOIN log_files l ON"
+		" l.head = k.before AND (k.size < 0 OR k.size = l.offset) AND l.id <> k.file",
+		&s, err);
+
+	if (code != QF_OK)
+		return code;
+	while ((code = store_step(s, &row, err)) == QF_OK && row) {
+		size_t after = span_of(spans, store_int(s, 0));
+		size_t before = span_of(spans, store_int(s, 1));
+		struct audit_span *one, *next;
+
+		if (after == spans->n || before == spans->n)
+			continue;
+		one = &spans->all[before];
+		next = &spans->all[after];
+		if (!one->damaged && one->reach < next->first &&
+		    (store_int(s, 2) || next->first - one->last <= NEAR))
+			one->reach = next->first;
+	}
+	return code;
+}
+
+/* ------------------------------------------------------------------ hosts */
+
+/* Columns of the statement of load_hosts(). */
+enum { H_FILE, H_HOST, H_STARTS, H_FIRST, H_SAW };
+
+static bool
+same_host(const struct audit_host *host, struct qf_slice name)
+{
+	return host->name.n == name.n && (!name.n || memcmp(host->name.p, name.p, name.n) == 0);
+}
+
+/* Two files stamp a line as it came to each. */
+#define STAMPED 2
+
+/* The same start as the one before, from another file; or with nothing between them. */
+static bool
+is_one_start(const struct audit_host *before, size_t span, int64_t time)
+{
+	return (before->starts && before->span != span && time - before->first <= STAMPED) ||
+	       (!(before->saw & ~(unsigned)QF_LOG_SAW_ANY) &&
+		time - before->first <= AUDIT_AT_ONCE);
+}
+
+static bool
+add_host(struct audit_spans *spans, const struct store_statement *s)
+{
+	size_t span = span_of(spans, store_int(s, H_FILE)), n = spans->nhosts;
+	struct qf_slice name = store_text(s, H_HOST);
+	int64_t first = store_int(s, H_FIRST);
+	bool starts = store_int(s, H_STARTS) != 0;
+	struct audit_host *host;
+
+	if (span == spans->n)
+		return true;
+	if (!n || !same_host(&spans->hosts[n - 1], name) ||
+	    (starts && !is_one_start(&spans->hosts[n - 1], span, first))) {
+		if (!grow(&spans->hosts, n, &spans->hosts_room, sizeof(*spans->hosts)))
+			return false;
+		host = &spans->hosts[spans->nhosts++];
+		*host = (struct audit_host){.starts = starts, .first = first, .span = span};
+		qf_buf_add(&host->name, name.p ? name.p : "", name.n);
+		if (host->name.failed)
+			return false;
+	}
+	host = &spans->hosts[spans->nhosts - 1];
+	host->saw |= (unsigned)store_int(s, H_SAW);
+	if (spans->all[span].reach > host->reach)
+		host->reach = spans->all[span].reach;
+	return true;
+}
+
+/* The first row of the host that the last row is of. */
+static bool
+add_member(struct audit_spans *spans, size_t span)
+{
+	size_t host = spans->nhosts - 1;
+
+	while (host > 0 &&
+	       same_host(&spans->hosts[host - 1],
+			 (struct qf_slice){spans->hosts[host].name.p, spans->hosts[host].name.n}))
+		host--;
+	for (size_t i = spans->nmembers; i-- > 0 && spans->members[i].host == host;)
+		if (spans->members[i].span == span)
+			return true;
+	if (!grow(&spans->members, spans->nmembers, &spans->members_room, sizeof(*spans->members)))
+		return false;
+	spans->members[spans->nmembers++] = (struct audit_member){span, host};
+	return true;
+}
+
+static enum qf_code
+load_hosts(struct audit_spans *spans, struct store *store, struct qf_err *err)
+{
+	struct store_statement *s;
+	bool row;
+	enum qf_code code = store_cached(store,
+					 "SELECT file, host, starts, first, saw FROM log_stretches"
+					 " ORDER BY host, first, starts",
+					 &s, err);
+
+	if (code != QF_OK)
+		return code;
+	while ((code = store_step(s, &row, err)) == QF_OK && row) {
+		size_t span = span_of(spans, store_int(s, H_FILE));
+
+		if (span == spans->n || (add_host(spans, s) && add_member(spans, span)))
+			continue;
+		store_reset(s);
+		return out_of_memory(err);
+	}
+	/* One ends where the next one of the host begins. */
+	for (size_t i = 0; i + 1 < spans->nhosts; i++) {
+		const struct audit_host *next = &spans->hosts[i + 1];
+
+		if (same_host(&spans->hosts[i], (struct qf_slice){next->name.p, next->name.n}))
+			spans->hosts[i].reach = next->first;
+	}
+	return code;
+}
+
+/* Up to when other logs have a host, from a time on. */
+static int64_t
+host_reaches(const struct audit_spans *spans, size_t host, const char *stem, int64_t from)
+{
+	bool more = true;
+
+	while (more) {
+		more = false;
+		for (size_t i = 0; i < spans->nmembers; i++) {
+			const struct audit_span *span = &spans->all[spans->members[i].span];
+
+			if (spans->members[i].host != host || span->first > from ||
+			    span->reach <= from || (*stem && strcmp(stem, span->name.stem) == 0))
+				continue;
+			from = span->reach;
+			more = true;
+		}
+	}
+	return from;
+}
+
+bool
+audit_spans_elsewhere(const struct audit_spans *spans, size_t span, int64_t from, int64_t to)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < spans->nmembers; i++) {
+		size_t host = spans->members[i].host;
+
+		if (spans->members[i].span != span)
+			continue;
+		any = true;
+		/* Lines without a host may be of any. */
+		if (!spans->hosts[host].name.n ||
+		    host_reaches(spans, host, spans->all[span].name.stem, from) < to)
+			return false;
+	}
+	return any;
+}
+
+enum qf_code
+audit_spans_load(struct audit_spans *spans, struct store *store, struct qf_err *err)
+{
+	enum qf_code code;
+
+	*spans = (struct audit_spans){0};
+	code = load_files(spans, store, err);
+	if (code == QF_OK)
+		code = load_links(spans, store, err);
+	return code == QF_OK ? load_hosts(spans, store, err) : code;
+}
+
+void
+audit_spans_release(struct audit_spans *spans)
+{
+	for (size_t i = 0; i < spans->n; i++)
+		free(spans->all[i].path);
+	for (size_t i = 0; i < spans->nhosts; i++)
+		qf_buf_release(&spans->hosts[i].name);
+	free(spans->all);
+	free(spans->hosts);
+	free(spans->members);
+	*spans = (struct audit_spans){0};
+}

@@ -1,0 +1,48 @@
+/*
+ * audit_span - the files of logs, as spans of time, for audit_cover only.
+ */
+#ifndef QF_TOOLS_AUDIT_SPAN_H
+#define QF_TOOLS_AUDIT_SPAN_H
+
+#include "audit_name.h"
+
+/* One file. */
+struct audit_span {
+	int64_t id;
+	int64_t first, last; /* events */
+	int64_t reach;	     /* up to when it says all there is; INT64_MAX: it is still written */
+	int64_t offset;
+	bool damaged;
+	bool begins; /* its first line is that a daemon starts */
+	uint8_t head[SHA256_DIGEST_SIZE];
+	char *path;
+	struct audit_name name;
+};
+
+/* What a host wrote from one start of a daemon to the next, whatever files have it. */
+struct audit_host {
+	struct qf_buf name;
+	bool starts;
+	int64_t first, reach;
+	unsigned saw;
+	size_t span; /* one that has it */
+};
+
+struct audit_spans {
+	struct audit_span *all; /* a log's files together, each in the order of time */
+	size_t n, room;
+	struct audit_host *hosts; /* by name, in the order of time */
+	size_t nhosts, hosts_room;
+	/* Which hosts a file has, by their first row in hosts. */
+	struct audit_member {
+		size_t span, host;
+	} * members;
+	size_t nmembers, members_room;
+};
+
+enum qf_code audit_spans_load(struct audit_spans *spans, struct store *store, struct qf_err *err);
+void audit_spans_release(struct audit_spans *spans);
+/* Is each host that a file has known from another log, too, for the whole of a time? */
+bool audit_spans_elsewhere(const struct audit_spans *spans, size_t span, int64_t from, int64_t to);
+
+#endif
