@@ -10,7 +10,8 @@
  *
  * So addresses are read with their quotes and brackets, keys are expected in the order sendmail
  * writes them in, and stat= has to agree with reply= and dsn=; where it does not, nothing is
- * claimed.
+ * claimed. A to= line of which that much cannot be read is an event all the same, of nobody and
+ * unknown: something became of somebody.
  */
 #include <string.h>
 
@@ -257,58 +258,72 @@ add_recipient(struct qf_log_fields *fields, struct qf_log_event *event, struct q
 	return true;
 }
 
+/* The addresses, up to the keys. False where one of them, or all, are not to be read. */
+static bool
+read_recipients(struct qf_log_fields *fields, struct qf_slice *rest, struct qf_log_event *event,
+		bool *nomem)
+{
+	size_t room = 0, n;
+
+	for (;;) {
+		if (!address_length(*rest, &n) || !n)
+			return false;
+		if (!add_recipient(fields, event, (struct qf_slice){rest->p, n}, &room)) {
+			*nomem = true;
+			return false;
+		}
+		*rest = qf_text_from(*rest, n);
+		if (rest->n < 2 || rest->p[1] == ' ')
+			return true;
+		*rest = qf_text_from(*rest, 1);
+	}
+}
+
+/* What Postfix and others write has to= and delay= too, but never these. */
+static bool
+is_whole(const struct qf_log_event *event)
+{
+	return event->stat.p && event->delay >= 0;
+}
+
 bool
 qf_log_delivery(struct qf_log_fields *fields, struct qf_slice text, struct qf_log_event *event,
 		bool *nomem)
 {
 	struct qf_slice rest = qf_text_from(text, 3), values[KEYS] = {0};
-	size_t room = 0;
-	bool sound = true;
+	bool sound = read_recipients(fields, &rest, event, nomem);
 
-	for (;;) {
-		size_t n;
-
-		if (!address_length(rest, &n)) {
-			sound = false;
-			break;
-		}
-		if (!add_recipient(fields, event, (struct qf_slice){rest.p, n}, &room)) {
-			*nomem = true;
-			return false;
-		}
-		rest = qf_text_from(rest, n);
-		if (rest.n < 2 || rest.p[1] == ' ')
-			break;
-		rest = qf_text_from(rest, 1);
-	}
+	if (*nomem)
+		return false;
 	if (sound) {
 		if (qf_text_starts(rest, ", [more]"))
 			rest = qf_text_from(rest, 8);
 		sound = read_keys(rest, KEY_CTLADDR, KEY_STAT, values);
 	}
 	event->kind = QF_LOG_DELIVERY;
-	if (!sound) {
-		/* An address that was shortened in its quotes, say: whose line it is, is not known.
-		 */
-		event->recipients = NULL;
-		event->nrecipients = 0;
-		return qf_text_has(text, ", mailer=") && qf_text_has(text, ", stat=");
+	if (sound) {
+		event->controller = values[KEY_CTLADDR];
+		event->delay = qf_log_span(values[KEY_DELAY]);
+		event->mailer = values[KEY_MAILER];
+		event->relay = values[KEY_RELAY];
+		event->dsn = values[KEY_DSN];
+		event->tries = qf_log_number(values[KEY_NTRIES]);
+		event->reason = values[KEY_QUARANTINE];
+		if (values[KEY_REPLY].p) {
+			split_reply(event, values[KEY_REPLY]);
+		} else if (values[KEY_STAT].p) {
+			event->stat = values[KEY_STAT];
+			event->outcome = outcome_of(event->stat, event->dsn, event->reply);
+		}
+		if (is_whole(event))
+			return true;
 	}
-	event->controller = values[KEY_CTLADDR];
-	event->delay = qf_log_span(values[KEY_DELAY]);
-	event->mailer = values[KEY_MAILER];
-	event->relay = values[KEY_RELAY];
-	event->dsn = values[KEY_DSN];
-	event->tries = qf_log_number(values[KEY_NTRIES]);
-	event->reason = values[KEY_QUARANTINE];
-	if (values[KEY_REPLY].p) {
-		split_reply(event, values[KEY_REPLY]);
-	} else {
-		event->stat = values[KEY_STAT];
-		event->outcome = outcome_of(event->stat, event->dsn, event->reply);
-	}
-	/* What Postfix and others write has to= and dsn= too, but not these. */
-	return event->stat.p && event->delay >= 0;
+	/* An address that was shortened in its quotes, a line that was cut: what became of whom is
+	   not known, and it may be anybody. */
+	event->recipients = NULL;
+	event->nrecipients = 0;
+	event->outcome = QF_LOG_IS_UNKNOWN;
+	return !qf_text_has(text, ", status=");
 }
 
 /* ------------------------------------------------------------------ from= */

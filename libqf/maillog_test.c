@@ -142,6 +142,33 @@ Test(maillog, what_can_be_read_in_two_ways_proves_nothing)
 	finish();
 }
 
+/* Something became of somebody: that is known, and no more. Cut by a log, or an address by
+ * sendmail. */
+Test(maillog, a_delivery_that_cannot_be_read_is_about_anybody)
+{
+	static const char *const lines[] = {
+		"to=<a@b>,<c@d>, delay=00:00:00, xdelay=00:00:00, mailer=esmtp, pri=1, relay=mx",
+		"to=<a@b>,<c@",
+		"to=<a@b>, delay=00:00:00, mailer=esmtp, pri=1, relay=x, dsn=2.0.0, sta",
+		"to=, delay=00:00:00, mailer=esmtp, pri=1, relay=x, dsn=2.0.0, stat=Sent (ok)",
+		"to=<\"aaa...@b>, delay=00:00:00, mailer=esmtp, pri=1, dsn=2.0.0, stat=Sent (ok)",
+	};
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
+		char line[256];
+		const struct qf_log_event *e;
+
+		snprintf(line, sizeof(line), HEAD ID ": %s\n", lines[i]);
+		e = only(line);
+		cr_assert(e, "%s", line);
+		cr_expect(e->kind == QF_LOG_DELIVERY && e->outcome == QF_LOG_IS_UNKNOWN &&
+				  e->nrecipients == 0,
+			  "%s", line);
+		is(e->id, ID);
+		finish();
+	}
+}
+
 Test(maillog, an_address_that_looks_like_fields)
 {
 	const struct qf_log_event *e = only(
