@@ -66,6 +66,7 @@ take_verdict(struct audit_case *out, size_t i, const struct audit_fate *fate,
 	struct qf_json json = {.out = &out->evidence};
 
 	*standing = (struct audit_standing){
+		.live = standing->live,
 		.state = verdict->end == AUDIT_END_DELIVERED  ? AUDIT_DELIVERED
 			 : verdict->end == AUDIT_END_RETURNED ? AUDIT_RETURNED
 							      : AUDIT_OPEN,
@@ -123,7 +124,7 @@ elsewhere(struct audit_classifier *c, struct audit_case *out, char doubt[128], s
 
 			if (out->standing[i].state != AUDIT_OPEN)
 				continue;
-			audit_fate_judge(&c->other, out->recipients.all[i].bare, false, &verdict);
+			audit_fate_judge(&c->other, &out->recipients.all[i], false, &verdict);
 			if (verdict.end != AUDIT_END_DELIVERED)
 				continue;
 			if (same)
@@ -232,7 +233,10 @@ judge(struct audit_classifier *c, struct audit_case *out, int64_t from, size_t *
       size_t *delivered, bool *proven, struct qf_err *err)
 {
 	char doubt[128] = "";
-	enum qf_code code = audit_fate_load(&c->fate, c->store, &c->journal, out->id, err);
+	enum qf_code code;
+
+	c->fate.born = out->created != QF_TIME_NONE ? out->created : 0;
+	code = audit_fate_load(&c->fate, c->store, &c->journal, out->id, err);
 
 	*open = *delivered = 0;
 	if (code != QF_OK)
@@ -247,7 +251,7 @@ judge(struct audit_classifier *c, struct audit_case *out, int64_t from, size_t *
 	for (size_t i = 0; i < out->recipients.n; i++) {
 		struct audit_verdict verdict;
 
-		audit_fate_judge(&c->fate, out->recipients.all[i].bare, out->recipients.n == 1,
+		audit_fate_judge(&c->fate, &out->recipients.all[i], out->recipients.n == 1,
 				 &verdict);
 		take_verdict(out, i, &c->fate, &verdict);
 	}
@@ -261,6 +265,8 @@ judge(struct audit_classifier *c, struct audit_case *out, int64_t from, size_t *
 		*delivered += out->standing[i].state == AUDIT_DELIVERED;
 	}
 	look_for_gaps(c, out, from);
+	if (code == QF_OK)
+		code = audit_is_short(c, out, err);
 	if (*doubt && !*out->missing)
 		snprintf(out->missing, sizeof(out->missing), "%s", doubt);
 	/* Refused for good, or told in two ways, is no proof that it was not sent. */
@@ -275,7 +281,7 @@ judge(struct audit_classifier *c, struct audit_case *out, int64_t from, size_t *
 				 "says that the message was sent to others than its recipients");
 			break;
 		}
-		audit_fate_judge(&c->fate, out->recipients.all[i].bare, false, &verdict);
+		audit_fate_judge(&c->fate, &out->recipients.all[i], false, &verdict);
 		for (size_t k = 0; k < verdict.nproof; k++) {
 			enum audit_says says = c->fate.facts[verdict.proof[k]].says;
 
@@ -327,6 +333,40 @@ by_recipients(struct audit_case *out, size_t open, size_t delivered, bool proven
 	}
 }
 
+/* Who is not in the live copy any more has to have been served or returned: then that copy is all
+   that is owed. Where one is open, somebody has to look: both copies are owed in part. */
+static enum qf_code
+by_live(struct audit_classifier *c, struct audit_case *out, int64_t from, bool held,
+	struct qf_err *err)
+{
+	size_t there = 0, gone = 0, open, delivered;
+	bool proven;
+	enum qf_code code;
+
+	for (size_t i = 0; i < out->recipients.n; i++)
+		there += out->standing[i].live;
+	decide(out, AUDIT_IS_STILL_LIVE, AUDIT_REMOVE);
+	if (there == out->recipients.n)
+		return QF_OK;
+	code = judge(c, out, from, &open, &delivered, &proven, err);
+	for (size_t i = 0; i < out->recipients.n; i++)
+		gone += !out->standing[i].live && out->standing[i].state == AUDIT_OPEN;
+	if (gone) {
+		decide(out, AUDIT_IS_UNDECIDED, held ? AUDIT_LEAVE : AUDIT_HOLD);
+		snprintf(out->missing, sizeof(out->missing),
+			 "what became of %zu recipients that the live copy has no more", gone);
+		snprintf(out->why, sizeof(out->why),
+			 "in the live queue for %zu of its %zu recipients; missing: %.300s", there,
+			 out->recipients.n, out->missing);
+		return code;
+	}
+	out->missing[0] = '\0';
+	snprintf(out->why, sizeof(out->why),
+		 "still in the live queue for %zu of its %zu recipients; the others were served",
+		 there, out->recipients.n);
+	return code;
+}
+
 static enum qf_code
 classify(struct audit_classifier *c, struct audit_case *out, struct qf_slice state, int64_t from,
 	 bool will_warn, struct qf_slice reason, struct qf_err *err)
@@ -350,10 +390,8 @@ classify(struct audit_classifier *c, struct audit_case *out, struct qf_slice sta
 	}
 	if (code == QF_OK && c->against.id)
 		code = audit_is_live(c, out, &yes, err);
-	if (code == QF_OK && yes) {
-		decide(out, AUDIT_IS_STILL_LIVE, AUDIT_REMOVE);
-		return QF_OK;
-	}
+	if (code == QF_OK && yes)
+		return by_live(c, out, from, held, err);
 	if (code == QF_OK)
 		code = judge(c, out, from, &open, &delivered, &proven, err);
 	if (code != QF_OK)

@@ -48,6 +48,7 @@ const char *audit_state_name(enum audit_state state);
 /* One recipient; text and evidence (objects of JSON) are ranges of the case's buffers. */
 struct audit_standing {
 	enum audit_state state;
+	bool live; /* of the live copy, too */
 	size_t evidence, nevidence, text, ntext;
 };
 

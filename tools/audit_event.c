@@ -92,18 +92,34 @@ count_before(struct audit_log_keys *keys, int64_t time, const unsigned char key[
 	return true;
 }
 
+/* Of "ADDRESS (uid/gid)" the address. */
+static struct qf_slice
+controller_of(const struct qf_log_event *e, struct qf_buf *scratch)
+{
+	struct qf_slice address = e->controller;
+	const char *blank = address.n ? memrchr(address.p, ' ', address.n) : NULL;
+
+	if (blank && blank + 1 < address.p + address.n && blank[1] == '(')
+		address.n = (size_t)(blank - address.p);
+	return address.n ? store_address(address, scratch) : (struct qf_slice){NULL, 0};
+}
+
 static enum qf_code
 insert_event(struct store *store, int64_t file, const struct qf_log_event *e,
 	     const unsigned char key[16], struct qf_err *err)
 {
 	struct store_statement *s;
+	struct qf_buf scratch = {0};
 	enum qf_code code = store_cached(
 		store,
 		"INSERT INTO events (key, file, line, time, host, pid, kind, queue_id, outcome, "
 		"report,"
-		" sender, message_id, relay, dsn, stat, reason, size, nrcpts, delay) VALUES (?1, "
+		" sender, message_id, relay, dsn, stat, reason, size, nrcpts, delay, controller) "
+		"VALUES "
+		"(?1, "
 		"?2, ?3,"
-		" ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)"
+		" ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,"
+		" ?20)"
 		" ON CONFLICT DO NOTHING",
 		&s, err);
 
@@ -130,7 +146,10 @@ insert_event(struct store *store, int64_t file, const struct qf_log_event *e,
 	store_bind_time(s, 17, e->size >= 0 ? e->size : QF_TIME_NONE);
 	store_bind_time(s, 18, e->nrcpts >= 0 ? e->nrcpts : QF_TIME_NONE);
 	store_bind_time(s, 19, e->delay >= 0 ? e->delay : QF_TIME_NONE);
-	return store_run(s, err);
+	store_bind_text(s, 20, controller_of(e, &scratch));
+	code = store_run(s, err);
+	qf_buf_release(&scratch);
+	return code;
 }
 
 enum qf_code

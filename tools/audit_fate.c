@@ -111,6 +111,10 @@ says_of(struct qf_slice kind, struct qf_slice outcome, struct qf_slice report)
 		return AUDIT_SAYS_REFUSED;
 	if (is(kind, qf_log_kind_name(QF_LOG_DISCARD)))
 		return AUDIT_SAYS_DISCARDED;
+	if (is(kind, qf_log_kind_name(QF_LOG_CLONE)) || is(kind, qf_log_kind_name(QF_LOG_SPLIT)))
+		return AUDIT_SAYS_PARTED;
+	if (is(kind, qf_log_kind_name(QF_LOG_DONE)))
+		return AUDIT_SAYS_DONE;
 	if (is(report, qf_log_report_name(QF_LOG_REPORT_FAILURE)))
 		return AUDIT_SAYS_REPORT;
 	return is(report, qf_log_report_name(QF_LOG_REPORT_EXPIRED)) ? AUDIT_SAYS_EXPIRED
@@ -159,6 +163,7 @@ load_named(struct audit_fate *fate, struct store *store, int64_t event, struct q
 			store_reset(s);
 			return no_memory(err);
 		}
+		fate->facts[fate->nfacts - 1].names = true;
 		fate->named[fate->nnamed++] = (struct audit_named){
 			.bare = keep(fate, store_text(s, 0)), .fact = fate->nfacts - 1};
 	}
@@ -221,18 +226,19 @@ add_event(struct audit_fate *fate, struct store *store, const struct store_state
 		.time = store_time(s, 1),
 		.pid = store_int(s, 6),
 		.nrcpts = store_is_null(s, 15) ? -1 : store_int(s, 15),
+		.size = store_is_null(s, 16) ? -1 : store_int(s, 16),
 		.member = member,
 		.host = keep(fate, store_text(s, 5)),
 		.where = keep(fate, (struct qf_slice){where.p, where.n}),
 		.text = describe(fate, s),
 		.sender = keep(fate, store_text(s, 13)),
 		.message_id = keep(fate, store_text(s, 14)),
+		.controller = keep(fate, store_text(s, 17)),
 	};
 	qf_buf_release(&where);
 	if (is(kind, qf_log_kind_name(QF_LOG_DELIVERY)))
 		code = load_named(fate, store, event, err);
-	else if (is(kind, qf_log_kind_name(QF_LOG_CLONE)) ||
-		 is(kind, qf_log_kind_name(QF_LOG_SPLIT)))
+	else if (fact->says == AUDIT_SAYS_PARTED)
 		code = load_children(fate, store, event, err);
 	return code;
 }
@@ -247,7 +253,8 @@ load_events(struct audit_fate *fate, struct store *store, size_t member, struct 
 	enum qf_code code = store_cached(
 		store,
 		"SELECT e.id, e.time, e.kind, e.outcome, e.report, e.host, e.pid, e.relay, e.dsn,"
-		" e.stat, e.reason, l.path, e.line, e.sender, e.message_id, e.nrcpts"
+		" e.stat, e.reason, l.path, e.line, e.sender, e.message_id, e.nrcpts, e.size, "
+		"e.controller"
 		" FROM events e JOIN log_files l ON l.id = e.file WHERE e.queue_id = ?1"
 		" ORDER BY e.time, e.file, e.line",
 		&s, err);
@@ -268,6 +275,7 @@ load_events(struct audit_fate *fate, struct store *store, size_t member, struct 
 
 /* ------------------------------------------------------------------ the journal */
 
+/* Of the last fact. */
 static bool
 add_named(struct audit_fate *fate, struct qf_slice address)
 {
@@ -275,10 +283,12 @@ add_named(struct audit_fate *fate, struct qf_slice address)
 	bool room = room_for((void **)&fate->named, &fate->room_named, fate->nnamed,
 			     sizeof(*fate->named));
 
-	if (room)
+	if (room) {
+		fate->facts[fate->nfacts - 1].names = true;
 		fate->named[fate->nnamed++] =
 			(struct audit_named){.bare = keep(fate, store_address(address, &scratch)),
 					     .fact = fate->nfacts - 1};
+	}
 	qf_buf_release(&scratch);
 	return room;
 }
@@ -302,6 +312,7 @@ add_struck(struct audit_fate *fate, const struct audit_entry *e)
 	if (!room_for((void **)&fate->facts, &fate->room_facts, fate->nfacts, sizeof(*fate->facts)))
 		return false;
 	added.says = AUDIT_SAYS_ADDED;
+	added.names = false;
 	fate->facts[fate->nfacts++] = added;
 	return add_named(fate, (struct qf_slice){e->added, strlen(e->added)});
 }
@@ -315,7 +326,7 @@ is_answer(const struct audit_fate *fate, const struct audit_entry *e)
 }
 
 static enum qf_code
-add_entries(struct audit_fate *fate, const struct audit_journal *journal, struct qf_slice id,
+add_entries(struct audit_fate *fate, const struct audit_journal *journal, size_t member,
 	    struct qf_err *err)
 {
 	static const struct {
@@ -326,7 +337,8 @@ add_entries(struct audit_fate *fate, const struct audit_journal *journal, struct
 		       {"bounce", AUDIT_SAYS_BOUNCED},
 		       {"edit", AUDIT_SAYS_EDITED}};
 	size_t n;
-	const struct audit_entry *e = audit_journal_of(journal, id, &n);
+	const struct audit_entry *e =
+		audit_journal_of(journal, audit_fate_text(fate, fate->ids[member]), &n);
 
 	for (size_t i = 0; i < n; i++) {
 		enum audit_says says = AUDIT_SAYS_OTHER;
@@ -344,6 +356,8 @@ add_entries(struct audit_fate *fate, const struct audit_journal *journal, struct
 			.kind = "journal",
 			.time = e[i].time,
 			.nrcpts = -1,
+			.size = -1,
+			.member = member,
 			.where = keep(fate, (struct qf_slice){e[i].entry, strlen(e[i].entry)}),
 			.text = keep(fate, (struct qf_slice){e[i].text, strlen(e[i].text)}),
 		};
@@ -372,6 +386,14 @@ audit_fate_sort(struct audit_fate *fate)
 		qsort_r(fate->named, fate->nnamed, sizeof(*fate->named), by_address, fate);
 }
 
+/* Nor is it a delivery of this message where that is not of its time; but something it was. */
+static bool
+is_too_old(const struct audit_fate *fate, const struct audit_fact *fact)
+{
+	return fate->born && fact->says == AUDIT_SAYS_SENT &&
+	       (fact->time == QF_TIME_NONE || fact->time < fate->born - AUDIT_SLACK);
+}
+
 /* What was refused before it was accepted were single recipients, or commands; what came after is
    about all of it. */
 static void
@@ -383,6 +405,8 @@ settle(struct audit_fate *fate)
 	for (size_t i = 0; i < fate->nfacts; i++) {
 		struct audit_fact *fact = &fate->facts[i];
 
+		if (is_too_old(fate, fact))
+			fact->says = AUDIT_SAYS_UNCLEAR;
 		if (fact->member != 0)
 			continue;
 		if (fact->says == AUDIT_SAYS_REFUSED && !accepted && fact->text.n >= 8 &&
@@ -427,8 +451,11 @@ audit_fate_of(struct audit_fate *fate, struct qf_slice sender, struct qf_slice m
 	struct qf_slice from = known_sender(sender, &scratch);
 
 	for (size_t i = 0; i < fate->nfacts; i++) {
-		const struct audit_fact *fact = &fate->facts[i];
+		struct audit_fact *fact = &fate->facts[i];
 
+		/* A local sender controls what it sends; that is no alias. */
+		if (from.p && audit_fate_is_as(fate, fact, from))
+			fact->controller.there = false;
 		if (fact->says != AUDIT_SAYS_ACCEPTED || fact->member != 0)
 			continue;
 		fate->ambiguous |=
@@ -437,27 +464,6 @@ audit_fate_of(struct audit_fate *fate, struct qf_slice sender, struct qf_slice m
 	}
 	qf_buf_release(&scratch);
 	qf_buf_release(&other);
-}
-
-bool
-audit_fate_alias(const struct audit_fate *fate, const struct audit_recipients *list,
-		 struct qf_slice bare)
-{
-	bool stranger = false;
-
-	for (size_t i = 0; i < fate->nnamed; i++) {
-		const struct audit_fact *fact = &fate->facts[fate->named[i].fact];
-		struct qf_slice named = audit_fate_text(fate, fate->named[i].bare);
-		size_t k = 0;
-
-		if (audit_compare(named, bare) == 0)
-			return false;
-		while (k < list->n && audit_compare(list->all[k].bare, named) != 0)
-			k++;
-		stranger |= k == list->n && fact->says == AUDIT_SAYS_SENT &&
-			    strcmp(fact->kind, "log") == 0;
-	}
-	return stranger;
 }
 
 enum qf_code
@@ -472,8 +478,8 @@ audit_fate_load(struct audit_fate *fate, struct store *store, const struct audit
 		return no_memory(err);
 	for (size_t i = 0; i < fate->nids && code == QF_OK; i++)
 		code = load_events(fate, store, i, err);
-	if (code == QF_OK && journal)
-		code = add_entries(fate, journal, id, err);
+	for (size_t i = 0; i < fate->nids && code == QF_OK && journal; i++)
+		code = add_entries(fate, journal, i, err);
 	if (code != QF_OK)
 		return code;
 	if (fate->text.failed)
@@ -496,6 +502,8 @@ audit_fate_add(struct audit_fate *fate, const char *kind, struct qf_slice where,
 		.kind = kind,
 		.time = when,
 		.nrcpts = -1,
+		.size = -1,
+		.names = true,
 		.where = keep(fate, where),
 		.text = keep(fate, text),
 	};

@@ -9,6 +9,9 @@
 #include "audit_journal.h"
 #include "audit_recipients.h"
 
+/* Seconds that the clocks of two hosts, or of a host and its log, may differ by. */
+#define AUDIT_SLACK 60
+
 /* What one line, entry or file says. */
 enum audit_says {
 	AUDIT_SAYS_OTHER,
@@ -18,14 +21,16 @@ enum audit_says {
 	AUDIT_SAYS_DEFERRED,
 	AUDIT_SAYS_FAILED,
 	AUDIT_SAYS_DISCARDED, /* without recipients: the whole message */
-	AUDIT_SAYS_UNCLEAR,
-	AUDIT_SAYS_REPORT,  /* of failed recipients, to the sender */
-	AUDIT_SAYS_EXPIRED, /* all that were left were returned */
-	AUDIT_SAYS_BOUNCED, /* the same, by qf bounce */
-	AUDIT_SAYS_REMOVED, /* by qf rm */
-	AUDIT_SAYS_EDITED,  /* by qf edit; whom it struck is not known */
-	AUDIT_SAYS_STRUCK,  /* by qf edit: those it names, and nobody else */
-	AUDIT_SAYS_ADDED,   /* by qf edit, in the place of another one */
+	AUDIT_SAYS_UNCLEAR,   /* as REFUSED and DISCARDED: without recipients, of anybody */
+	AUDIT_SAYS_REPORT,    /* of failed recipients, to the sender */
+	AUDIT_SAYS_EXPIRED,   /* all that were left were returned */
+	AUDIT_SAYS_PARTED,    /* recipients went on under other ids */
+	AUDIT_SAYS_DONE,      /* it left the queue: all that were left were served */
+	AUDIT_SAYS_BOUNCED,   /* the same, by qf bounce */
+	AUDIT_SAYS_REMOVED,   /* by qf rm */
+	AUDIT_SAYS_EDITED,    /* by qf edit; whom it struck is not known */
+	AUDIT_SAYS_STRUCK,    /* by qf edit: those it names, and nobody else */
+	AUDIT_SAYS_ADDED,     /* by qf edit, in the place of another one */
 };
 
 /* Text in the fate's own memory, which moves while it is loaded: audit_fate_text(). */
@@ -39,8 +44,11 @@ struct audit_fact {
 	const char *kind; /* of evidence: "log", "mailstore", "journal" */
 	int64_t time, pid;
 	int64_t nrcpts; /* of ACCEPTED; -1 */
+	int64_t size;	/* of ACCEPTED; -1 */
 	size_t member;	/* of ids: whose line it is */
+	bool names;	/* recipients: it is about these alone */
 	struct audit_text host, where, text, sender, message_id;
+	struct audit_text controller; /* the alias it was sent as, or nobody */
 };
 
 /* A recipient that a fact names, as addresses are compared. */
@@ -59,7 +67,9 @@ struct audit_fate {
 	struct audit_text *ids; /* the message first, then those it was split or cloned into */
 	size_t nids, room_ids;
 	bool ambiguous; /* two messages had this id: nothing can be told apart */
-	int64_t since; /* the caller's: what the journal has of before is no answer; 0: all of it */
+	int64_t since;	/* the caller's: as of then it was in the queue: what ended before, by the
+			   journal or the log, ended in vain; 0: all of it counts */
+	int64_t born;	/* the caller's: what was sent before was another message; 0: not known */
 	struct qf_slice
 		queue;	/* the caller's: of journals that are own, whose answers; absent: all */
 	unsigned level; /* qf_log_level.low, the caller's: what the silence of the logs proves */
@@ -76,12 +86,28 @@ enum qf_code audit_fate_load(struct audit_fate *fate, struct store *store,
  */
 void audit_fate_of(struct audit_fate *fate, struct qf_slice sender, struct qf_slice message_id);
 /*
- * audit_fate_alias - may this recipient have been served under other names? The log does not name
- * it, and says that the message was sent to somebody who is none of its recipients: as where an
- * alias is looked up when it is delivered (DeliveryMode=defer).
+ * audit_fate_alias - may this recipient have been served under other names? The log says of nobody
+ * by this name what became of it, and that the message was sent to somebody who is none of its
+ * recipients, as this one (ctladdr=), or as nobody knows whom: as where an alias is looked up when
+ * it is delivered (DeliveryMode=defer).
  */
 bool audit_fate_alias(const struct audit_fate *fate, const struct audit_recipients *list,
 		      struct qf_slice bare);
+/* Was a fact sent as this address? Local parts alone are compared where one has no domain. */
+bool audit_fate_is_as(const struct audit_fate *fate, const struct audit_fact *fact,
+		      struct qf_slice bare);
+/* Do lines say, of each id it went on under, that it has left the queue? */
+bool audit_fate_is_done(const struct audit_fate *fate, size_t *proof);
+/* A recipient of the log by its own name, and not as the member of an alias. */
+bool audit_fate_is_own(const struct audit_fate *fate, size_t named);
+/*
+ * audit_fate_rest - of a message that was accepted for nrcpts (-1: not known): of how many of those
+ * neither the log nor list says who they are, or whether all members of an alias were served.
+ * left  it is in the queue: who is left stands there.
+ * why   in words; empty where there are none.
+ */
+size_t audit_fate_rest(const struct audit_fate *fate, const struct audit_recipients *list,
+		       int64_t nrcpts, bool left, char why[256]);
 /*
  * audit_fate_mailboxes - what mailboxes say, after audit_fate_load().
  * content     of the message; 0: it is known from the log only.
@@ -111,18 +137,21 @@ enum audit_end {
 /* What became of one recipient. */
 struct audit_verdict {
 	enum audit_end end;
-	size_t sent;	 /* how often, of the one id that has most */
+	size_t sent;	 /* how often, by lines of the log */
 	size_t proof[4]; /* facts that show it, nproof of them; of UNKNOWN the last that was said */
 	size_t nproof;
 	char why[256]; /* of UNKNOWN: what is missing */
 };
 
 /*
- * audit_fate_judge - what became of a recipient (bare) that was open when the message was seen.
+ * audit_fate_judge - what became of a recipient that was open when the message was seen.
+ * rcpt     NULL: one whom nobody names.
  * alone    the message had no other recipient.
  */
-void audit_fate_judge(const struct audit_fate *fate, struct qf_slice bare, bool alone,
+void audit_fate_judge(const struct audit_fate *fate, const struct audit_recipient *rcpt, bool alone,
 		      struct audit_verdict *out);
+/* The facts that name a recipient, by time: named[*first] and so on; how many. */
+size_t audit_fate_named(const struct audit_fate *fate, struct qf_slice bare, size_t *first);
 
 /* How often the message was tried again sooner than so many seconds after the try before. */
 size_t audit_fate_too_close(const struct audit_fate *fate, int64_t seconds);

@@ -2,9 +2,10 @@
  * audit_judge - what facts prove of one recipient.
  *
  * delivered   a line says that the next server took it.
- * returned    refused for good, and a report to the sender was made; or all that was left was
- *             returned, and this recipient was left: the log has sent mail, too, and says of this
- *             one that it was not; or there was no other.
+ * returned    refused for good, and a report to the sender was made after that, or the sender wants
+ *             none (NOTIFY without FAILURE); or all that was left under the id was returned, and
+ *             this recipient was left: the log has sent mail, too, and says of this one that it was
+ *             not; or there was no other.
  * removed     by hand, or by a rule that throws away.
  */
 #include <stdio.h>
@@ -13,9 +14,8 @@
 
 #include "audit_fate.h"
 
-/* The facts that name a recipient: [*first, *first + returned). */
-static size_t
-find_named(const struct audit_fate *fate, struct qf_slice bare, size_t *first)
+size_t
+audit_fate_named(const struct audit_fate *fate, struct qf_slice bare, size_t *first)
 {
 	size_t low = 0, high = fate->nnamed, n = 0;
 
@@ -42,28 +42,19 @@ add_proof(struct audit_verdict *out, size_t fact)
 	out->proof[out->nproof++] = fact;
 }
 
-/* One line may name an address twice; two lines of one id are two deliveries. */
+/* One line may name an address twice; two lines are two deliveries, be it of two ids. */
 static size_t
 count_sent(const struct audit_fate *fate, size_t first, size_t n)
 {
-	size_t most = 0;
+	size_t sent = 0;
 
 	for (size_t i = first; i < first + n; i++) {
 		const struct audit_fact *fact = &fate->facts[fate->named[i].fact];
-		size_t same = 0;
 
-		if (fact->says != AUDIT_SAYS_SENT || strcmp(fact->kind, "log") != 0)
-			continue;
-		for (size_t k = first; k < first + n; k++) {
-			const struct audit_fact *other = &fate->facts[fate->named[k].fact];
-
-			same += other->says == AUDIT_SAYS_SENT && other->member == fact->member &&
-				strcmp(other->kind, "log") == 0 &&
-				(k == first || fate->named[k].fact != fate->named[k - 1].fact);
-		}
-		most = same > most ? same : most;
+		sent += fact->says == AUDIT_SAYS_SENT && strcmp(fact->kind, "log") == 0 &&
+			(i == first || fate->named[i].fact != fate->named[i - 1].fact);
 	}
-	return most;
+	return sent;
 }
 
 /* The last of the named facts that says this; SIZE_MAX. */
@@ -76,14 +67,79 @@ last_of(const struct audit_fate *fate, size_t first, size_t n, enum audit_says s
 	return SIZE_MAX;
 }
 
-/* A fact about the whole message; member SIZE_MAX: of whichever id. */
+/* Any fact that says this; SIZE_MAX. */
 static size_t
-whole(const struct audit_fate *fate, enum audit_says says, size_t member)
+any_of(const struct audit_fate *fate, enum audit_says says)
 {
 	for (size_t i = 0; i < fate->nfacts; i++)
-		if (fate->facts[i].says == says &&
-		    (member == SIZE_MAX || fate->facts[i].member == member))
+		if (fate->facts[i].says == says)
 			return i;
+	return SIZE_MAX;
+}
+
+/* A line about somebody, of which it cannot be read about whom. */
+static size_t
+unread(const struct audit_fate *fate)
+{
+	for (size_t i = 0; i < fate->nfacts; i++)
+		if (fate->facts[i].says == AUDIT_SAYS_UNCLEAR && !fate->facts[i].names)
+			return i;
+	return SIZE_MAX;
+}
+
+/* The end of one of the ids that a message went on under is that of its own recipients: whose line
+   was the last that names this one; and where none does, the first id, unless it was parted. */
+static bool
+is_of(const struct audit_fate *fate, size_t member, size_t last)
+{
+	if (last != SIZE_MAX)
+		return fate->facts[last].member == member;
+	for (size_t i = 0; i < fate->nfacts; i++)
+		if (fate->facts[i].says == AUDIT_SAYS_PARTED && fate->facts[i].member == 0 &&
+		    (!fate->since || fate->facts[i].time >= fate->since - AUDIT_SLACK))
+			return false;
+	return member == 0;
+}
+
+/* An end that names nobody, of whoever was left then; SIZE_MAX. What is said of this recipient
+   after that shows that it was not the end; what ended before it was seen was not either. */
+static size_t
+end_of_all(const struct audit_fate *fate, size_t first, size_t n, enum audit_says says)
+{
+	size_t last = SIZE_MAX;
+
+	for (size_t i = first; i < first + n; i++) {
+		size_t at = fate->named[i].fact;
+
+		if (strcmp(fate->facts[at].kind, "log") == 0 &&
+		    (last == SIZE_MAX || fate->facts[at].time >= fate->facts[last].time))
+			last = at;
+	}
+	for (size_t i = fate->nfacts; i-- > 0;) {
+		const struct audit_fact *fact = &fate->facts[i];
+
+		if (fact->says != says || fact->names ||
+		    (fate->since && fact->time < fate->since - AUDIT_SLACK) ||
+		    (last != SIZE_MAX && fact->time < fate->facts[last].time - AUDIT_SLACK) ||
+		    !is_of(fate, fact->member, last))
+			continue;
+		return i;
+	}
+	return SIZE_MAX;
+}
+
+/* The report about this failure: made after it, and since the message was seen. */
+static size_t
+report_of(const struct audit_fate *fate, const struct audit_fact *failed)
+{
+	for (size_t i = 0; i < fate->nfacts; i++) {
+		const struct audit_fact *fact = &fate->facts[i];
+
+		if (fact->says == AUDIT_SAYS_REPORT && fact->member == failed->member &&
+		    fact->time >= failed->time &&
+		    (!fate->since || fact->time >= fate->since - AUDIT_SLACK))
+			return i;
+	}
 	return SIZE_MAX;
 }
 
@@ -95,23 +151,6 @@ struck(const struct audit_fate *fate, size_t first, size_t n)
 	size_t added = last_of(fate, first, n, AUDIT_SAYS_ADDED);
 
 	return gone != SIZE_MAX && added != SIZE_MAX && added > gone ? SIZE_MAX : gone;
-}
-
-/* Discarded as a whole: the fact names nobody. */
-static size_t
-discarded(const struct audit_fate *fate)
-{
-	for (size_t i = 0; i < fate->nfacts; i++) {
-		size_t k = 0;
-
-		if (fate->facts[i].says != AUDIT_SAYS_DISCARDED)
-			continue;
-		while (k < fate->nnamed && fate->named[k].fact != i)
-			k++;
-		if (k == fate->nnamed)
-			return i;
-	}
-	return SIZE_MAX;
 }
 
 static bool
@@ -128,11 +167,12 @@ say_why(const struct audit_fate *fate, size_t first, size_t n, struct audit_verd
 {
 	size_t deferred = last_of(fate, first, n, AUDIT_SAYS_DEFERRED);
 	size_t failed = last_of(fate, first, n, AUDIT_SAYS_FAILED);
-	size_t unclear = last_of(fate, first, n, AUDIT_SAYS_UNCLEAR);
-	size_t edited = whole(fate, AUDIT_SAYS_EDITED, SIZE_MAX);
+	size_t unclear = last_of(fate, first, n, AUDIT_SAYS_UNCLEAR), cut = unread(fate);
+	size_t edited = any_of(fate, AUDIT_SAYS_EDITED);
 	char when[QF_TIME_TEXT] = "an unknown time";
 	size_t last = failed != SIZE_MAX     ? failed
 		      : unclear != SIZE_MAX  ? unclear
+		      : cut != SIZE_MAX	     ? cut
 		      : deferred != SIZE_MAX ? deferred
 					     : SIZE_MAX;
 
@@ -149,6 +189,9 @@ say_why(const struct audit_fate *fate, size_t first, size_t n, struct audit_verd
 	else if (unclear != SIZE_MAX)
 		snprintf(out->why, sizeof(out->why),
 			 "the line of %s can be read in two ways, and proves nothing", when);
+	else if (cut != SIZE_MAX)
+		snprintf(out->why, sizeof(out->why),
+			 "of the line of %s it cannot be read whose it is, and what it says", when);
 	else if (edited != SIZE_MAX)
 		snprintf(out->why, sizeof(out->why),
 			 "edited by hand; whether this recipient was struck then is not known");
@@ -160,7 +203,7 @@ say_why(const struct audit_fate *fate, size_t first, size_t n, struct audit_verd
 			 "no evidence: a log of LogLevel %u, as it seems, has no line for what was "
 			 "sent; %s",
 			 fate->level, fate->level < 7 ? "nor for what was refused" : "level 9 has");
-	else if (whole(fate, AUDIT_SAYS_EXPIRED, SIZE_MAX) != SIZE_MAX)
+	else if (any_of(fate, AUDIT_SAYS_EXPIRED) != SIZE_MAX)
 		snprintf(out->why, sizeof(out->why),
 			 "the message was returned for those left; no line says that this one was");
 	else if (!in_log(fate))
@@ -170,11 +213,93 @@ say_why(const struct audit_fate *fate, size_t first, size_t n, struct audit_verd
 			 "the log names the message, but not this recipient");
 }
 
+/* By its lines: some server has it, or it was refused, and the sender was told as far as he asked
+   for that. */
+static bool
+by_lines(const struct audit_fate *fate, const struct audit_recipient *rcpt, size_t first, size_t n,
+	 struct audit_verdict *out)
+{
+	size_t failed, report;
+
+	for (size_t i = first; i < first + n; i++)
+		if (fate->facts[fate->named[i].fact].says == AUDIT_SAYS_SENT)
+			add_proof(out, fate->named[i].fact);
+	out->end = AUDIT_END_DELIVERED;
+	if (out->nproof)
+		return true;
+	failed = last_of(fate, first, n, AUDIT_SAYS_FAILED);
+	if (failed == SIZE_MAX)
+		return false;
+	report = report_of(fate, &fate->facts[failed]);
+	if (report == SIZE_MAX && !rcpt->never)
+		return false;
+	add_proof(out, failed);
+	if (report != SIZE_MAX)
+		add_proof(out, report);
+	out->end = AUDIT_END_RETURNED;
+	return true;
+}
+
+/* With whoever was left. */
+static bool
+by_end(const struct audit_fate *fate, bool alone, size_t first, size_t n, struct audit_verdict *out)
+{
+	/* qf bounce has seen it return what was left. */
+	size_t end = end_of_all(fate, first, n, AUDIT_SAYS_BOUNCED);
+
+	if (end == SIZE_MAX)
+		end = end_of_all(fate, first, n, AUDIT_SAYS_EXPIRED);
+	out->end = AUDIT_END_RETURNED;
+	if (end == SIZE_MAX || (!alone && fate->level < 8)) {
+		out->end = AUDIT_END_REMOVED;
+		end = last_of(fate, first, n, AUDIT_SAYS_DISCARDED);
+	}
+	if (end == SIZE_MAX)
+		end = end_of_all(fate, first, n, AUDIT_SAYS_DISCARDED);
+	if (end == SIZE_MAX)
+		end = end_of_all(fate, first, n, AUDIT_SAYS_REMOVED);
+	if (end == SIZE_MAX)
+		end = struck(fate, first, n);
+	if (end == SIZE_MAX)
+		return false;
+	add_proof(out, end);
+	return true;
+}
+
+/* As an alias: to members, and to all of them where the message is done. */
+static bool
+by_members(const struct audit_fate *fate, struct qf_slice bare, struct audit_verdict *out)
+{
+	size_t members = 0, done;
+
+	for (size_t i = 0; i < fate->nnamed; i++) {
+		size_t at = fate->named[i].fact;
+
+		if (fate->facts[at].says != AUDIT_SAYS_SENT || audit_fate_is_own(fate, i) ||
+		    !audit_fate_is_as(fate, &fate->facts[at], bare))
+			continue;
+		members++;
+		if (members < sizeof(out->proof) / sizeof(*out->proof))
+			add_proof(out, at);
+	}
+	if (members && audit_fate_is_done(fate, &done)) {
+		add_proof(out, done);
+		out->end = AUDIT_END_DELIVERED;
+		return true;
+	}
+	if (members)
+		snprintf(out->why, sizeof(out->why),
+			 "sent to %zu members of this alias; whether to all, no line says ('done' "
+			 "of LogLevel 10 does)",
+			 members);
+	return members > 0;
+}
+
 void
-audit_fate_judge(const struct audit_fate *fate, struct qf_slice bare, bool alone,
+audit_fate_judge(const struct audit_fate *fate, const struct audit_recipient *rcpt, bool alone,
 		 struct audit_verdict *out)
 {
-	size_t first = 0, n = bare.p ? find_named(fate, bare, &first) : 0, fact, expired;
+	size_t first = 0, n = rcpt ? audit_fate_named(fate, rcpt->bare, &first) : 0;
 
 	*out = (struct audit_verdict){0};
 	if (fate->ambiguous) {
@@ -184,46 +309,11 @@ audit_fate_judge(const struct audit_fate *fate, struct qf_slice bare, bool alone
 		return;
 	}
 	out->sent = count_sent(fate, first, n);
-	for (size_t i = first; i < first + n; i++)
-		if (fate->facts[fate->named[i].fact].says == AUDIT_SAYS_SENT)
-			add_proof(out, fate->named[i].fact);
-	if (out->nproof) {
-		out->end = AUDIT_END_DELIVERED;
+	if (by_lines(fate, rcpt, first, n, out) || by_end(fate, alone, first, n, out))
 		return;
-	}
-	fact = last_of(fate, first, n, AUDIT_SAYS_FAILED);
-	if (fact != SIZE_MAX) {
-		size_t report = whole(fate, AUDIT_SAYS_REPORT, fate->facts[fact].member);
-
-		if (report != SIZE_MAX) {
-			add_proof(out, fact);
-			add_proof(out, report);
-			out->end = AUDIT_END_RETURNED;
-			return;
-		}
-	}
-	/* qf bounce has seen it return what was left. */
-	expired = whole(fate, AUDIT_SAYS_BOUNCED, SIZE_MAX);
-	if (expired == SIZE_MAX)
-		expired = whole(fate, AUDIT_SAYS_EXPIRED, SIZE_MAX);
-	if (expired != SIZE_MAX && (alone || fate->level >= 8)) {
-		add_proof(out, expired);
-		out->end = AUDIT_END_RETURNED;
-		return;
-	}
-	fact = last_of(fate, first, n, AUDIT_SAYS_DISCARDED);
-	if (fact == SIZE_MAX)
-		fact = discarded(fate);
-	if (fact == SIZE_MAX)
-		fact = whole(fate, AUDIT_SAYS_REMOVED, SIZE_MAX);
-	if (fact == SIZE_MAX)
-		fact = struck(fate, first, n);
-	if (fact != SIZE_MAX) {
-		add_proof(out, fact);
-		out->end = AUDIT_END_REMOVED;
-		return;
-	}
-	say_why(fate, first, n, out);
+	out->end = AUDIT_END_UNKNOWN;
+	if (!rcpt || !by_members(fate, rcpt->bare, out))
+		say_why(fate, first, n, out);
 }
 
 /* ------------------------------------------------------------------ attempts */

@@ -3,10 +3,10 @@
  * mailbox it is.
  *
  * It is this message where it has its Message-ID, and a Received line of its id from the host that
- * the message's own Received line names. It proves delivery to the recipient that the mail names
- * (Delivered-To, or "for" of that line, which sendmail writes for a single recipient only), or
- * whose address the path of the mailbox has; the local part alone only where the message was for
- * one.
+ * the message's own Received line names. It proves delivery to one recipient: the one that the mail
+ * names (Delivered-To, or "for" of that line, which sendmail writes for a single recipient only),
+ * or the only one after whose address the mailbox is called: its directory after the address, or
+ * after the local part with the domain above it.
  */
 #include <string.h>
 #include <strings.h>
@@ -93,16 +93,37 @@ in_path(struct qf_slice path, struct qf_slice name)
 	return false;
 }
 
-static bool
-owns(struct qf_slice path, struct qf_slice bare, bool alone)
+/* The directory that is called after whoever the mailbox is: the last one, or the one above a
+   folder of the usual name for mail. What stands above it is left in path. */
+static struct qf_slice
+owner_of(struct qf_slice *path)
 {
-	struct qf_slice domain, local = local_part(bare, &domain);
+	static const char *const usual[] = {"maildir", ".maildir", "mail"};
 
-	if (!local.n)
+	for (int up = 0; up < 2; up++) {
+		const char *slash = path->n ? memrchr(path->p, '/', path->n) : NULL;
+		size_t at = slash ? (size_t)(slash - path->p) + 1 : 0;
+		struct qf_slice name = {path->p + at, path->n - at};
+		bool is_usual = false;
+
+		for (size_t i = 0; i < sizeof(usual) / sizeof(*usual) && !up; i++)
+			is_usual |= same(name, (struct qf_slice){usual[i], strlen(usual[i])});
+		path->n = at ? at - 1 : 0;
+		if (!is_usual)
+			return name;
+	}
+	return (struct qf_slice){NULL, 0};
+}
+
+static bool
+owns(struct qf_slice path, struct qf_slice bare)
+{
+	struct qf_slice domain, local = local_part(bare, &domain), owner = owner_of(&path);
+
+	if (!local.n || !owner.n)
 		return false;
-	if (domain.p && in_path(path, bare))
-		return true;
-	return in_path(path, local) && (!domain.p || in_path(path, domain) || alone);
+	return (domain.p && same(owner, bare)) ||
+	       (same(owner, local) && (!domain.p || in_path(path, domain)));
 }
 
 static bool
@@ -117,31 +138,46 @@ has(const struct audit_recipients *list, struct qf_slice bare)
 /* Columns of the statement below. */
 enum { HOST, RECIPIENT, DELIVERED_TO, MESSAGE_ID, TIME, PATH, FOLDER, NAME };
 
+/* Whose it is, of those it may be; absent where it may be nobody's, or that of more than one. */
+static struct qf_slice
+recipient_of(const struct store_statement *s, const struct audit_recipients *list)
+{
+	struct qf_slice named = store_text(s, RECIPIENT), to = store_text(s, DELIVERED_TO);
+	struct qf_slice path = store_text(s, PATH), found = {NULL, 0};
+
+	if (has(list, to))
+		return to;
+	if (has(list, named))
+		return named;
+	for (size_t i = 0; i < list->n; i++) {
+		struct qf_slice bare = list->all[i].bare;
+
+		if (!owns(path, bare))
+			continue;
+		if (found.p && audit_compare(found, bare) != 0)
+			return (struct qf_slice){NULL, 0};
+		found = bare;
+	}
+	return found;
+}
+
 static enum qf_code
 prove(struct audit_fate *fate, const struct store_statement *s, const struct audit_recipients *list,
       struct qf_err *err)
 {
-	struct qf_slice named = store_text(s, RECIPIENT), to = store_text(s, DELIVERED_TO);
 	struct qf_slice path = store_text(s, PATH), folder = store_text(s, FOLDER),
-			name = store_text(s, NAME), host = store_text(s, HOST);
-	bool by_to = has(list, to), by_named = has(list, named);
+			name = store_text(s, NAME), host = store_text(s, HOST),
+			bare = recipient_of(s, list);
 	struct qf_buf where = {0}, text = {0};
 	enum qf_code code = QF_OK;
 
+	if (!bare.p)
+		return QF_OK;
 	qf_buf_addf(&where, "%.*s/%.*s/%.*s", (int)path.n, path.p, (int)folder.n, folder.p,
 		    (int)name.n, name.p);
 	qf_buf_addf(&text, "in the mailbox, received by %.*s", (int)host.n, host.p);
-	for (size_t i = 0; i < list->n && code == QF_OK; i++) {
-		struct qf_slice bare = list->all[i].bare;
-		bool its = by_to      ? audit_compare(bare, to) == 0
-			   : by_named ? audit_compare(bare, named) == 0
-				      : owns(path, bare, named.p != NULL);
-
-		if (its)
-			code = audit_fate_add(
-				fate, "mailstore", (struct qf_slice){where.p, where.n},
-				store_time(s, TIME), (struct qf_slice){text.p, text.n}, bare, err);
-	}
+	code = audit_fate_add(fate, "mailstore", (struct qf_slice){where.p, where.n},
+			      store_time(s, TIME), (struct qf_slice){text.p, text.n}, bare, err);
 	qf_buf_release(&where);
 	qf_buf_release(&text);
 	return code;

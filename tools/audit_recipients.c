@@ -1,6 +1,7 @@
 /*
  * audit_recipients - recipients of messages of the database.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@ audit_recipients_clear(struct audit_recipients *list)
 	qf_buf_clear(&list->text);
 	list->n = list->found = 0;
 	list->seen = QF_TIME_NONE;
+	list->not [0] = '\0';
 	list->sorted = false;
 }
 
@@ -81,44 +83,72 @@ audit_recipients_of(struct audit_recipients *list, struct store *store, int64_t 
 	struct store_statement *s;
 	bool row;
 	enum qf_code code = store_cached(
-		store, "SELECT address, bare FROM recipients WHERE content = ?1 ORDER BY n", &s,
-		err);
+		store, "SELECT address, bare, flags FROM recipients WHERE content = ?1 ORDER BY n",
+		&s, err);
 
 	if (code != QF_OK)
 		return code;
 	store_bind_int(s, 1, content);
-	while ((code = store_step(s, &row, err)) == QF_OK && row)
-		if ((code = audit_recipients_add(list, store_text(s, 0), store_text(s, 1), err)) !=
-		    QF_OK)
+	while ((code = store_step(s, &row, err)) == QF_OK && row) {
+		struct qf_slice flags = store_text(s, 2);
+
+		code = audit_recipients_add(list, store_text(s, 0), store_text(s, 1), err);
+		if (code != QF_OK)
 			break;
+		/* N: the sender said what he wants to be told; F: failures are of it. */
+		list->all[list->n - 1].never =
+			flags.n && memchr(flags.p, 'N', flags.n) && !memchr(flags.p, 'F', flags.n);
+	}
 	store_reset(s);
 	return code;
 }
 
+/* The last column is what it lacks: NULL for a whole one. */
+static const char in_snapshot[] =
+	"SELECT m.content, c.created, c.sender, p.seen, CASE"
+	" WHEN q.kind <> 'live' AND q.kind IS NOT aq.kind AND (a.id IS NOT NULL OR EXISTS (SELECT 1"
+	"  FROM snapshot_queues s JOIN queues k ON k.id = s.queue WHERE s.snapshot = ?4"
+	"  AND k.kind = 'live')) THEN 'in a queue of another kind (' || q.kind || ') alone'"
+	" WHEN p.moving IS 'gone' THEN 'and left it while that was looked at'"
+	" WHEN m.state NOT IN ('queued', 'held') AND m.state IS NOT a.state THEN 'as ' || m.state"
+	" WHEN coalesce(m.data_size, -1) < coalesce(a.data_size, CASE WHEN a.id IS NULL THEN 0 "
+	"ELSE -1 END) THEN"
+	"  CASE WHEN m.data_size >= 0 THEN 'with less of its body' ELSE 'without its body' END"
+	" WHEN m.data_size = a.data_size AND m.data_digest <> a.data_digest THEN 'with another "
+	"body'"
+	" WHEN m.content IS NOT a.content AND EXISTS (SELECT 1 FROM findings f WHERE f.message = "
+	"m.id"
+	"  AND f.fate NOT IN ('ignored', 'empty-message')) THEN 'damaged' END"
+	" FROM messages m CROSS JOIN presence p ON p.message = m.id AND p.snapshot = ?2"
+	" JOIN contents c ON c.id = m.content JOIN queues q ON q.id = m.queue"
+	" LEFT JOIN messages a ON a.id = ?3 LEFT JOIN queues aq ON aq.id = a.queue"
+	" WHERE m.queue_id = ?1";
+
 enum qf_code
-audit_recipients_in(struct audit_recipients *list, struct store *store, int64_t snapshot,
-		    struct qf_slice id, int64_t created, struct qf_slice sender, struct qf_err *err)
+audit_recipients_in(struct audit_recipients *list, struct store *store,
+		    const struct audit_wanted *wanted, struct qf_err *err)
 {
 	struct store_statement *s;
 	bool row;
-	enum qf_code code =
-		store_cached(store,
-			     "SELECT m.content, c.created, c.sender, p.seen FROM messages m"
-			     " CROSS JOIN presence p ON p.message = m.id AND p.snapshot = ?2"
-			     " JOIN contents c ON c.id = m.content WHERE m.queue_id = ?1",
-			     &s, err);
+	enum qf_code code = store_cached(store, in_snapshot, &s, err);
 
 	if (code != QF_OK)
 		return code;
-	store_bind_text(s, 1, id);
-	store_bind_int(s, 2, snapshot);
+	store_bind_text(s, 1, wanted->id);
+	store_bind_int(s, 2, wanted->snapshot);
+	store_bind_int(s, 3, wanted->message);
+	store_bind_int(s, 4, wanted->before);
 	while ((code = store_step(s, &row, err)) == QF_OK && row) {
-		struct qf_slice other = store_text(s, 2);
+		struct qf_slice other = store_text(s, 2), lacks = store_text(s, 4);
 
-		if (created != QF_TIME_NONE &&
-		    (store_time(s, 1) != created || !sender.p != !other.p ||
-		     audit_compare(sender, other) != 0))
+		if (wanted->created != QF_TIME_NONE &&
+		    (store_time(s, 1) != wanted->created || !wanted->sender.p != !other.p ||
+		     audit_compare(wanted->sender, other) != 0))
 			continue;
+		if (lacks.p) {
+			snprintf(list->not, sizeof(list->not ), "%.*s", (int)lacks.n, lacks.p);
+			continue;
+		}
 		list->found++;
 		list->seen = store_time(s, 3);
 		code = audit_recipients_of(list, store, store_int(s, 0), err);

@@ -8,6 +8,7 @@
 
 struct audit_recipient {
 	struct qf_slice address, bare; /* in memory of the list */
+	bool never;		       /* no report is wanted of a failure */
 	size_t at, bare_at;
 };
 
@@ -17,8 +18,10 @@ struct audit_recipients {
 	size_t n, room;
 	struct qf_buf text;
 	bool sorted;
-	size_t found; /* messages they are of, by audit_recipients_in() */
-	int64_t seen; /* the last of these */
+	/* Of audit_recipients_in(): */
+	size_t found;  /* messages they are of */
+	int64_t seen;  /* the last of these */
+	char not [80]; /* of another one that is there: what it lacks, and how; or empty */
 };
 
 void audit_recipients_clear(struct audit_recipients *list);
@@ -28,13 +31,22 @@ enum qf_code audit_recipients_add(struct audit_recipients *list, struct qf_slice
 /* Of a content, in the order of the file. */
 enum qf_code audit_recipients_of(struct audit_recipients *list, struct store *store,
 				 int64_t content, struct qf_err *err);
+
+/* What is looked for in a snapshot. */
+struct audit_wanted {
+	int64_t snapshot;
+	struct qf_slice id;
+	int64_t message; /* as it was before: row of messages; 0: known from the log only */
+	int64_t before;	 /* the snapshot of before */
+	int64_t created; /* with these two alone; QF_TIME_NONE: whichever */
+	struct qf_slice sender;
+};
 /*
- * Of all messages with an id in a snapshot; where created and sender are given, of those that have
- * these. Sorted.
+ * Of all whole messages with an id in a snapshot, which sendmail goes on with: in no worse state
+ * than before, with all the body it had, in a queue of the same kind or a live one. Sorted.
  */
 enum qf_code audit_recipients_in(struct audit_recipients *list, struct store *store,
-				 int64_t snapshot, struct qf_slice id, int64_t created,
-				 struct qf_slice sender, struct qf_err *err);
+				 const struct audit_wanted *wanted, struct qf_err *err);
 /* By address, each once. */
 void audit_recipients_sort(struct audit_recipients *list);
 /* Of a sorted list. */

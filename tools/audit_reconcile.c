@@ -2,17 +2,16 @@
  * audit_reconcile - qf audit reconcile: the proof that nothing was lost between two snapshots.
  *
  * What was owed: each recipient of each message of A, and of each message that the log says was
- * accepted, or made as a report, after A began and before B did. What became of it: it is in B, or
- * the log, the journal or a mailbox says that it was delivered, returned or removed. What none of
- * these says is missing, however likely it was delivered.
+ * accepted, made as a report, or tried and not sent, after A began and before B did. Clocks differ:
+ * what the log has of up to AUDIT_SLACK seconds before or after is owed, too. What became of it: it
+ * is in B as whole as it was, or the log, the journal or a mailbox says that it was delivered,
+ * returned or removed. What none of these says is missing, however likely it was delivered.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "audit_cover.h"
-#include "audit_fate.h"
-#include "audit_recipients.h"
+#include "audit_reconcile.h"
 #include "changes.h"
 #include "out.h"
 #include "say.h"
@@ -20,194 +19,61 @@
 #include "status.h"
 #include "table.h"
 
-enum outcome { QUEUED, DELIVERED, RETURNED, REMOVED, MISSING, OUTCOMES };
-static const char *const words[] = {"queued", "delivered", "returned", "removed", "missing"};
-
-struct reconcile {
-	struct source source;
-	struct store *store;
-	struct store_snapshot a, b;
-	struct audit_journal journal;
-	struct audit_cover cover;
-	struct audit_fate fate;
-	struct audit_recipients owed, there; /* of the message; what B has of it */
-	struct qf_buf out, seen;
-	uint64_t messages, recipients, counts[OUTCOMES], doubled, too_close, again, shown;
-	int64_t contention; /* -1: not known */
-	bool has_mail;
-};
-
-/* The message in hand. */
-struct owed {
-	struct qf_slice id, queue, sender, message_id;
-	int64_t created, content, seen; /* content 0: known from the log only */
-	int64_t nrcpts;			/* that the log says it had; -1 */
-};
-
-/* ------------------------------------------------------------------ what is said */
-
-static void
-put_evidence(struct reconcile *r, const struct audit_verdict *verdict, bool there,
-	     struct qf_json *json)
-{
-	qf_json_open(json, '[');
-	if (there) {
-		qf_json_open(json, '{');
-		qf_json_key(json, "kind");
-		qf_json_string(json, "snapshot");
-		qf_json_key(json, "where");
-		qf_json_text(json, (struct qf_slice){r->seen.p, r->seen.n});
-		qf_json_key(json, "time");
-		qf_json_time(json, r->there.seen);
-		qf_json_key(json, "text");
-		qf_json_string(json, "in the queue");
-		qf_json_close(json, '}');
-	}
-	audit_fate_evidence(&r->fate, verdict->proof, verdict->nproof, json);
-	qf_json_close(json, ']');
-}
-
-static void
-put_json(struct reconcile *r, const struct owed *owed, struct qf_slice recipient,
-	 enum outcome outcome, const struct audit_verdict *verdict)
-{
-	struct qf_json json = {.out = &r->out};
-
-	qf_json_open(&json, '{');
-	qf_json_key(&json, "schema");
-	qf_json_string(&json, "qf.audit.reconcile/1");
-	qf_json_key(&json, "id");
-	qf_json_text(&json, owed->id);
-	qf_json_key(&json, "queue");
-	qf_json_text(&json, owed->queue);
-	qf_json_key(&json, "recipient");
-	qf_json_text(&json, recipient);
-	qf_json_key(&json, "outcome");
-	qf_json_string(&json, words[outcome]);
-	qf_json_key(&json, "doubled");
-	qf_json_bool(&json, verdict->sent > 1);
-	qf_json_key(&json, "evidence");
-	put_evidence(r, verdict, outcome == QUEUED, &json);
-	qf_json_key(&json, "why");
-	qf_json_string(&json, *verdict->why ? verdict->why : NULL);
-	qf_json_key(&json, "sender");
-	qf_json_text(&json, owed->sender);
-	qf_json_key(&json, "created");
-	qf_json_time(&json, owed->created);
-	qf_json_close(&json, '}');
-	qf_buf_addc(&r->out, '\n');
-}
-
-static void
-put_csv(struct reconcile *r, const struct owed *owed, struct qf_slice recipient,
-	enum outcome outcome, const struct audit_verdict *verdict)
-{
-	struct qf_buf evidence = {0};
-	struct qf_json json = {.out = &evidence};
-
-	if (!r->shown)
-		qf_buf_adds(&r->out, "id,queue,recipient,outcome,doubled,evidence,why\r\n");
-	qf_escape_csv(&r->out, owed->id);
-	qf_buf_addc(&r->out, ',');
-	qf_escape_csv(&r->out, owed->queue);
-	qf_buf_addc(&r->out, ',');
-	if (recipient.p)
-		qf_escape_csv(&r->out, recipient);
-	qf_buf_addf(&r->out, ",%s,%s,", words[outcome], verdict->sent > 1 ? "true" : "false");
-	put_evidence(r, verdict, outcome == QUEUED, &json);
-	qf_escape_csv(&r->out, (struct qf_slice){evidence.p, evidence.n});
-	qf_buf_addc(&r->out, ',');
-	qf_escape_csv(&r->out, (struct qf_slice){verdict->why, strlen(verdict->why)});
-	qf_buf_adds(&r->out, "\r\n");
-	qf_buf_release(&evidence);
-}
-
-static void
-put_text(struct reconcile *r, const struct owed *owed, struct qf_slice recipient,
-	 enum outcome outcome, const struct audit_verdict *verdict)
-{
-	qf_buf_addf(&r->out, "%-9s ", verdict->sent > 1 ? "doubled" : words[outcome]);
-	table_cell(owed->id, 0, false, term_utf8(), &r->out);
-	qf_buf_addc(&r->out, ' ');
-	table_cell(recipient.p ? recipient : (struct qf_slice){"(unknown recipient)", 19}, 0, false,
-		   term_utf8(), &r->out);
-	if (verdict->sent > 1)
-		qf_buf_addf(&r->out, ": sent %zu times", verdict->sent);
-	if (*verdict->why) {
-		qf_buf_adds(&r->out, ": ");
-		table_cell((struct qf_slice){verdict->why, strlen(verdict->why)}, 0, false,
-			   term_utf8(), &r->out);
-	}
-	qf_buf_addc(&r->out, '\n');
-	for (size_t i = 0; i < verdict->nproof; i++) {
-		const struct audit_fact *fact = &r->fate.facts[verdict->proof[i]];
-		char when[QF_TIME_TEXT] = "-";
-
-		if (fact->time != QF_TIME_NONE)
-			qf_time_format(fact->time, when);
-		qf_buf_addf(&r->out, "          %s ", when);
-		table_cell(audit_fate_text(&r->fate, fact->where), 0, false, term_utf8(), &r->out);
-		qf_buf_adds(&r->out, ": ");
-		table_cell(audit_fate_text(&r->fate, fact->text), 0, false, term_utf8(), &r->out);
-		qf_buf_addc(&r->out, '\n');
-	}
-}
-
-static void
-put(struct reconcile *r, const struct owed *owed, struct qf_slice recipient, enum outcome outcome,
-    const struct audit_verdict *verdict)
-{
-	struct qf_buf hidden = {0};
-
-	r->recipients++;
-	r->counts[outcome]++;
-	r->doubled += verdict->sent > 1;
-	if (outcome != MISSING && verdict->sent < 2 && say_verbosity() < 1)
-		return;
-	if (r->source.redactor && recipient.p) {
-		qf_redact_address(r->source.redactor, recipient, &hidden);
-		recipient = (struct qf_slice){hidden.p, hidden.n};
-	}
-	qf_buf_clear(&r->out);
-	if (audit_given.format == AUDIT_JSON)
-		put_json(r, owed, recipient, outcome, verdict);
-	else if (audit_given.format == AUDIT_CSV)
-		put_csv(r, owed, recipient, outcome, verdict);
-	else
-		put_text(r, owed, recipient, outcome, verdict);
-	out_add_buf(&r->out);
-	r->shown++;
-	qf_buf_release(&hidden);
-}
-
 /* ------------------------------------------------------------------ one message */
+
+/* Known from the log alone, and by its clock from before A or after B. */
+static bool
+is_outside(const struct reconcile *r, const struct owed *owed)
+{
+	return !owed->content && (owed->created < r->a.started || owed->created >= r->b.started);
+}
+
+/* rcpt NULL: one of those nobody names; why: of these. */
+static enum outcome
+outcome_of(const struct reconcile *r, const struct owed *owed, const struct audit_recipient *rcpt,
+	   const char *why, struct audit_verdict *verdict)
+{
+	static const enum outcome ends[] = {
+		[AUDIT_END_UNKNOWN] = MISSING,
+		[AUDIT_END_DELIVERED] = DELIVERED,
+		[AUDIT_END_RETURNED] = RETURNED,
+		[AUDIT_END_REMOVED] = REMOVED,
+	};
+
+	audit_fate_judge(&r->fate, rcpt, rcpt && r->owed.n == 1, verdict);
+	/* As long as sendmail has it, it is owed, whatever a line says. */
+	if (rcpt && audit_recipients_have(&r->there, rcpt->bare))
+		return QUEUED;
+	if (verdict->end != AUDIT_END_UNKNOWN)
+		return ends[verdict->end];
+	if (*r->there.not )
+		snprintf(verdict->why, sizeof(verdict->why), "it is in the queue, but %s",
+			 r->there.not );
+	else if (is_outside(r, owed) && owed->created >= r->b.started)
+		snprintf(verdict->why, sizeof(verdict->why),
+			 "accepted less than %d s after the second snapshot began, if the clock of "
+			 "the log is right; a later snapshot shows it",
+			 AUDIT_SLACK);
+	else if (*why)
+		snprintf(verdict->why, sizeof(verdict->why), "%s", why);
+	return MISSING;
+}
 
 static void
 settle_recipient(struct reconcile *r, const struct owed *owed, const struct audit_recipient *rcpt)
 {
 	struct audit_verdict verdict;
-	enum outcome outcome = MISSING;
+	enum outcome outcome = outcome_of(r, owed, rcpt, "", &verdict);
 
-	audit_fate_judge(&r->fate, rcpt->bare, r->owed.n == 1, &verdict);
-	if (audit_recipients_have(&r->there, rcpt->bare)) {
-		/* As long as sendmail has it, it is owed, whatever a line says. */
-		if (verdict.end == AUDIT_END_DELIVERED) {
-			snprintf(verdict.why, sizeof(verdict.why),
-				 "sent, and still in the queue: it will be sent again");
-			r->again++;
-		} else {
-			verdict.nproof = 0;
-			verdict.why[0] = '\0';
-		}
-		outcome = QUEUED;
-	} else if (verdict.end == AUDIT_END_DELIVERED) {
-		outcome = DELIVERED;
-	} else if (verdict.end == AUDIT_END_RETURNED) {
-		outcome = RETURNED;
-	} else if (verdict.end == AUDIT_END_REMOVED) {
-		outcome = REMOVED;
+	if (outcome == QUEUED && verdict.end == AUDIT_END_DELIVERED) {
+		snprintf(verdict.why, sizeof(verdict.why),
+			 "sent, and still in the queue: it will be sent again");
+		r->again++;
+	} else if (outcome == QUEUED) {
+		verdict.nproof = 0;
+		verdict.why[0] = '\0';
 	}
-	put(r, owed, rcpt->address, outcome, &verdict);
+	audit_account_put(r, owed, rcpt->address, outcome, &verdict);
 }
 
 /* Of a message known from the log: whoever it or B names. */
@@ -248,6 +114,128 @@ added_by_hand(struct reconcile *r, struct qf_err *err)
 	return code;
 }
 
+/* In B under an id that A had not, of the same creation time, sender, Message-ID and size: nothing
+   that came later is that; it was moved, as qf salvage does where the id is taken. */
+static const char moved[] =
+	"SELECT o.queue_id FROM messages m JOIN contents c ON c.id = m.content"
+	" CROSS JOIN contents oc ON oc.message_id = c.message_id"
+	" CROSS JOIN messages o ON o.content = oc.id AND o.queue_id <> m.queue_id"
+	" CROSS JOIN presence p ON p.message = o.id AND p.snapshot = ?3"
+	" WHERE m.id = ?1 AND c.message_id IS NOT NULL AND oc.created = c.created"
+	" AND oc.sender IS c.sender AND o.data_size = m.data_size"
+	/* Which of two it is could not be told. */
+	" AND NOT EXISTS (SELECT 1 FROM contents tc CROSS JOIN messages t ON t.content = tc.id"
+	"  CROSS JOIN presence tp ON tp.message = t.id AND tp.snapshot = ?2"
+	"  WHERE tc.message_id = c.message_id AND (t.queue_id = o.queue_id OR"
+	"  (t.id <> m.id AND tc.created = c.created))) LIMIT 1";
+
+static enum qf_code
+look_for_moved(struct reconcile *r, const struct owed *owed, struct qf_err *err)
+{
+	struct store_statement *s;
+	bool row;
+	enum qf_code code = store_cached(r->store, moved, &s, err);
+
+	if (code != QF_OK)
+		return code;
+	store_bind_int(s, 1, owed->message);
+	store_bind_int(s, 2, r->a.id);
+	store_bind_int(s, 3, r->b.id);
+	code = store_step(s, &row, err);
+	if (code == QF_OK && row) {
+		const struct audit_wanted wanted = {
+			.snapshot = r->b.id,
+			.id = store_text(s, 0),
+			.message = owed->message,
+			.before = r->a.id,
+			.created = owed->created,
+			.sender = owed->sender,
+		};
+
+		code = audit_recipients_in(&r->there, r->store, &wanted, err);
+		if (r->there.found) {
+			qf_buf_adds(&r->seen, ": as ");
+			qf_buf_add(&r->seen, wanted.id.p, wanted.id.n);
+		}
+	}
+	store_reset(s);
+	return code;
+}
+
+/* What B has of it. */
+static enum qf_code
+look_in_b(struct reconcile *r, const struct owed *owed, bool edited, struct qf_err *err)
+{
+	enum qf_code code = QF_OK;
+
+	qf_buf_clear(&r->seen);
+	qf_buf_addf(&r->seen, "snapshot %lld", (long long)r->b.id);
+	audit_recipients_clear(&r->there);
+	for (size_t i = 0; i < r->fate.nids && code == QF_OK; i++) {
+		/* An id is never used twice; but what two hosts did with one is told by the rest.
+		 */
+		bool any = i > 0 || edited || !owed->content;
+		const struct audit_wanted wanted = {
+			.snapshot = r->b.id,
+			.id = audit_fate_text(&r->fate, r->fate.ids[i]),
+			.message = owed->message,
+			.before = r->a.id,
+			.created = any ? QF_TIME_NONE : owed->created,
+			.sender = any ? (struct qf_slice){0} : owed->sender,
+		};
+
+		code = audit_recipients_in(&r->there, r->store, &wanted, err);
+	}
+	if (code == QF_OK && owed->message && !r->there.found)
+		code = look_for_moved(r, owed, err);
+	return code;
+}
+
+/* Those of whom the log does not say who they are; it says at least that it was accepted. */
+static size_t
+count_rest(const struct reconcile *r, const struct owed *owed, char why[256])
+{
+	size_t n;
+
+	*why = '\0';
+	if (owed->content)
+		return 0;
+	n = audit_fate_rest(&r->fate, &r->owed, owed->nrcpts, r->there.found > 0, why);
+	return n || r->owed.n ? n : 1;
+}
+
+static bool
+is_missing(const struct reconcile *r, const struct owed *owed, size_t rest, const char *why)
+{
+	struct audit_verdict verdict;
+
+	for (size_t i = 0; i < r->owed.n; i++)
+		if (outcome_of(r, owed, &r->owed.all[i], "", &verdict) == MISSING)
+			return true;
+	return rest && outcome_of(r, owed, NULL, why, &verdict) == MISSING;
+}
+
+static void
+settle_all_of(struct reconcile *r, const struct owed *owed)
+{
+	struct audit_verdict verdict;
+	char why[256];
+	size_t rest = count_rest(r, owed, why);
+
+	/* Not of this span of time, unless the clock of the log is wrong: then it may be lost. */
+	if (is_outside(r, owed) && !is_missing(r, owed, rest, why))
+		return;
+	r->messages++;
+	r->too_close += audit_fate_too_close(&r->fate, r->source.policy.min_queue_age);
+	for (size_t i = 0; i < r->owed.n; i++)
+		settle_recipient(r, owed, &r->owed.all[i]);
+	for (size_t i = 0; i < rest; i++) {
+		enum outcome outcome = outcome_of(r, owed, NULL, why, &verdict);
+
+		audit_account_put(r, owed, (struct qf_slice){0}, outcome, &verdict);
+	}
+}
+
 static enum qf_code
 settle(struct reconcile *r, const struct owed *owed, struct qf_err *err)
 {
@@ -256,6 +244,7 @@ settle(struct reconcile *r, const struct owed *owed, struct qf_err *err)
 
 	/* What was removed before, and was there again when A saw it, has gone in another way. */
 	r->fate.since = owed->content ? owed->seen : 0;
+	r->fate.born = owed->content && owed->created != QF_TIME_NONE ? owed->created : 0;
 	r->fate.queue = owed->queue;
 	code = audit_fate_load(&r->fate, r->store, &r->journal, owed->id, err);
 	for (size_t i = 0; i < r->fate.nfacts; i++)
@@ -264,17 +253,8 @@ settle(struct reconcile *r, const struct owed *owed, struct qf_err *err)
 	if (owed->content && !edited)
 		audit_fate_of(&r->fate, owed->sender, owed->message_id);
 	r->fate.level = r->cover.least;
-	audit_recipients_clear(&r->there);
-	for (size_t i = 0; i < r->fate.nids && code == QF_OK; i++) {
-		/* An id is never used twice; but what two hosts did with one is told by the rest.
-		 */
-		bool any = i > 0 || edited || !owed->content;
-
-		code = audit_recipients_in(&r->there, r->store, r->b.id,
-					   audit_fate_text(&r->fate, r->fate.ids[i]),
-					   any ? QF_TIME_NONE : owed->created,
-					   any ? (struct qf_slice){0} : owed->sender, err);
-	}
+	if (code == QF_OK)
+		code = look_in_b(r, owed, edited, err);
 	audit_recipients_clear(&r->owed);
 	if (code == QF_OK && owed->content)
 		code = audit_recipients_of(&r->owed, r->store, owed->content, err);
@@ -287,30 +267,15 @@ settle(struct reconcile *r, const struct owed *owed, struct qf_err *err)
 					    owed->message_id, &r->owed, err);
 	if (code != QF_OK)
 		return code;
-	qf_buf_clear(&r->seen);
-	qf_buf_addf(&r->seen, "snapshot %lld", (long long)r->b.id);
-	r->messages++;
-	r->too_close += audit_fate_too_close(&r->fate, r->source.policy.min_queue_age);
-	for (size_t i = 0; i < r->owed.n; i++)
-		settle_recipient(r, owed, &r->owed.all[i]);
-	if (owed->content || r->owed.n)
-		return QF_OK;
-	/* Accepted, and never heard of again. */
-	struct audit_verdict verdict = {0};
-
-	audit_fate_judge(&r->fate, (struct qf_slice){0}, false, &verdict);
-	put(r, owed, (struct qf_slice){0},
-	    verdict.end == AUDIT_END_REMOVED	? REMOVED
-	    : verdict.end == AUDIT_END_RETURNED ? RETURNED
-						: MISSING,
-	    &verdict);
+	settle_all_of(r, owed);
 	return QF_OK;
 }
 
 /* ------------------------------------------------------------------ what was owed */
 
 static const char of_a[] =
-	"SELECT m.queue_id, q.path, c.sender, c.created, m.content, p.seen, -1, c.message_id"
+	"SELECT m.queue_id, q.path, c.sender, c.created, m.content, p.seen, -1, c.message_id,"
+	" m.id"
 	" FROM presence p"
 	" JOIN messages m ON m.id = p.message JOIN contents c ON c.id = m.content"
 	" JOIN queues q ON q.id = m.queue WHERE p.snapshot = ?1 ORDER BY p.message";
@@ -319,30 +284,61 @@ static const char of_a[] =
 	" AND NOT EXISTS (SELECT 1 FROM messages m CROSS JOIN presence p ON p.message = m.id"      \
 	" AND p.snapshot = ?1 WHERE m.queue_id = "
 
-/* Each id once: the first line of it. */
+/* Each id once: the first line of it. What an earlier snapshot had came before A, by any clock. */
 static const char of_log[] =
-	"SELECT e.queue_id, NULL, e.sender, e.time, 0, NULL, e.nrcpts, e.message_id FROM events e"
+	"SELECT e.queue_id, NULL, e.sender, e.time, 0, NULL, e.nrcpts, e.message_id, 0"
+	" FROM events e"
 	" WHERE e.kind = 'accepted' AND e.time >= ?2 AND e.time < ?3" NOT_IN_A "e.queue_id)"
 	" AND NOT EXISTS (SELECT 1 FROM events o WHERE o.queue_id = e.queue_id"
 	"  AND o.kind = 'accepted' AND o.time >= ?2 AND (o.time < e.time OR (o.time = e.time"
-	"  AND o.id < e.id))) ORDER BY e.time, e.id";
+	"  AND o.id < e.id)))"
+	" AND (e.time >= ?4 OR NOT EXISTS (SELECT 1 FROM messages m CROSS JOIN presence p"
+	"  ON p.message = m.id JOIN snapshots s ON s.id = p.snapshot WHERE m.queue_id = e.queue_id"
+	"  AND s.finished <= ?4)) ORDER BY e.time, e.id";
 
 static const char of_reports[] =
-	"SELECT DISTINCT h.queue_id, NULL, NULL, e.time, 0, NULL, -1, NULL FROM events e"
+	"SELECT DISTINCT h.queue_id, NULL, NULL, e.time, 0, NULL, -1, NULL, 0 FROM events e"
 	" CROSS JOIN event_children h ON h.event = e.id"
 	" WHERE e.kind = 'report' AND e.time >= ?2 AND e.time < ?3" NOT_IN_A "h.queue_id)"
 	" ORDER BY e.time, e.id";
 
-/* Never accepted after all, or for nobody. */
+/* Tried after A, not in it, and not of what was accepted or made in that time: it was there. */
+static const char of_tries[] =
+	"SELECT e.queue_id, NULL, NULL, e.time, 0, NULL, -1, NULL, 0 FROM events e"
+	" WHERE e.key >= ?4 AND e.key < ?5 AND e.kind = 'delivery'"
+	" AND e.outcome IN ('deferred', 'failed', 'unknown')" NOT_IN_A "e.queue_id)"
+	" AND NOT EXISTS (SELECT 1 FROM event_children h JOIN events o ON o.id = h.event"
+	"  WHERE h.queue_id = e.queue_id AND o.time >= ?2)"
+	" AND NOT EXISTS (SELECT 1 FROM events o WHERE o.queue_id = e.queue_id"
+	"  AND ((o.kind = 'accepted' AND o.time >= ?2 AND o.time < ?3)"
+	"  OR (o.kind = 'delivery' AND o.key >= ?4 AND o.key < e.key"
+	"  AND o.outcome IN ('deferred', 'failed', 'unknown')))) ORDER BY e.key";
+
+/* Seconds, as the keys of events begin with them; key lives as long as the statement runs. */
+static void
+bind_key(struct store_statement *s, int i, int64_t time, unsigned char key[6])
+{
+	for (int k = 0; k < 6; k++)
+		key[k] = (unsigned char)((uint64_t)time >> (40 - 8 * k));
+	store_bind_blob(s, i, key, 6);
+}
+
+/* Never accepted after all, or for nobody; or it came about when B began, and was there later. */
 static enum qf_code
 is_owed(struct reconcile *r, const struct owed *owed, bool *yes, struct qf_err *err)
 {
-	enum qf_code code = audit_fate_load(&r->fate, r->store, NULL, owed->id, err);
+	enum qf_code code;
 
+	r->fate.since = r->fate.born = 0;
+	code = audit_fate_load(&r->fate, r->store, NULL, owed->id, err);
 	*yes = owed->nrcpts != 0;
-	for (size_t i = 0; i < r->fate.nfacts && code == QF_OK; i++)
-		if (r->fate.facts[i].says == AUDIT_SAYS_REFUSED && r->fate.nnamed == 0)
+	for (size_t i = 0; i < r->fate.nfacts && code == QF_OK; i++) {
+		const struct audit_fact *fact = &r->fate.facts[i];
+
+		if ((fact->says == AUDIT_SAYS_REFUSED && r->fate.nnamed == 0) ||
+		    (owed->created >= r->b.started && fact->time > r->b.finished + AUDIT_SLACK))
 			*yes = false;
+	}
 	return code;
 }
 
@@ -350,6 +346,7 @@ static enum qf_code
 settle_all(struct reconcile *r, const char *sql, struct qf_err *err)
 {
 	struct store_statement *s;
+	unsigned char from[6], to[6];
 	bool row, yes = true;
 	enum qf_code code = store_prepare(r->store, sql, &s, err);
 
@@ -357,8 +354,14 @@ settle_all(struct reconcile *r, const char *sql, struct qf_err *err)
 		return code;
 	store_bind_int(s, 1, r->a.id);
 	if (sql != of_a) {
-		store_bind_int(s, 2, r->a.started);
-		store_bind_int(s, 3, r->b.started);
+		store_bind_int(s, 2, r->a.started - AUDIT_SLACK);
+		store_bind_int(s, 3, r->b.started + AUDIT_SLACK);
+	}
+	if (sql == of_log)
+		store_bind_int(s, 4, r->a.started);
+	if (sql == of_tries) {
+		bind_key(s, 4, r->a.started, from);
+		bind_key(s, 5, r->b.started, to);
 	}
 	while ((code = store_step(s, &row, err)) == QF_OK && row && !out_failed() &&
 	       !signals_caught()) {
@@ -371,6 +374,7 @@ settle_all(struct reconcile *r, const char *sql, struct qf_err *err)
 			.seen = store_time(s, 5),
 			.nrcpts = store_is_null(s, 6) ? -1 : store_int(s, 6),
 			.message_id = store_text(s, 7),
+			.message = store_int(s, 8),
 		};
 
 		if (sql != of_a)
@@ -429,89 +433,19 @@ reconcile(struct reconcile *r, struct qf_err *err)
 		code = settle_all(r, of_log, err);
 	if (code == QF_OK)
 		code = settle_all(r, of_reports, err);
+	if (code == QF_OK)
+		code = settle_all(r, of_tries, err);
 	return code == QF_OK ? count_contention(r, err) : code;
 }
 
-/* ------------------------------------------------------------------ what it came to */
-
-static void
-put_total_json(struct reconcile *r, bool accounted)
-{
-	struct qf_json json = {.out = &r->out};
-	const struct {
-		const char *key;
-		uint64_t value;
-	} counts[] = {{"messages", r->messages},	 {"recipients", r->recipients},
-		      {"queued", r->counts[QUEUED]},	 {"delivered", r->counts[DELIVERED]},
-		      {"returned", r->counts[RETURNED]}, {"removed", r->counts[REMOVED]},
-		      {"missing", r->counts[MISSING]},	 {"doubled", r->doubled},
-		      {"too_close", r->too_close}};
-
-	qf_json_open(&json, '{');
-	qf_json_key(&json, "schema");
-	qf_json_string(&json, "qf.audit.reconcile.total/1");
-	qf_json_key(&json, "a");
-	qf_json_int(&json, r->a.id);
-	qf_json_key(&json, "b");
-	qf_json_int(&json, r->b.id);
-	for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++) {
-		qf_json_key(&json, counts[i].key);
-		qf_json_int(&json, (int64_t)counts[i].value);
-	}
-	qf_json_key(&json, "contention");
-	if (r->contention < 0)
-		qf_json_null(&json);
-	else
-		qf_json_int(&json, r->contention);
-	qf_json_key(&json, "accounted");
-	qf_json_bool(&json, accounted);
-	qf_json_key(&json, "gaps");
-	qf_json_open(&json, '[');
-	for (size_t i = 0; i < r->cover.ngaps; i++)
-		qf_json_string(&json, r->cover.gaps[i]);
-	qf_json_close(&json, ']');
-	qf_json_close(&json, '}');
-	qf_buf_addc(&r->out, '\n');
-}
-
-static void
-put_total_text(struct reconcile *r, bool accounted)
-{
-	qf_buf_addf(&r->out, "%llu messages, %llu recipients:", (unsigned long long)r->messages,
-		    (unsigned long long)r->recipients);
-	for (int i = 0; i < OUTCOMES; i++)
-		qf_buf_addf(&r->out, " %llu %s%s", (unsigned long long)r->counts[i], words[i],
-			    i + 1 < OUTCOMES ? "," : "");
-	qf_buf_addf(&r->out, "; %llu doubled, %llu tried again too soon, ",
-		    (unsigned long long)r->doubled, (unsigned long long)r->too_close);
-	if (r->contention < 0)
-		qf_buf_adds(&r->out, "lock contention unknown (logs say it above LogLevel 19)\n");
-	else
-		qf_buf_addf(&r->out, "%lld lines of lock contention\n", (long long)r->contention);
-	for (size_t i = 0; i < r->cover.ngaps; i++) {
-		qf_buf_adds(&r->out, "not proven: ");
-		table_cell((struct qf_slice){r->cover.gaps[i], strlen(r->cover.gaps[i])}, 0, false,
-			   term_utf8(), &r->out);
-		qf_buf_addc(&r->out, '\n');
-	}
-	qf_buf_adds(&r->out, accounted ? "everything is accounted for\n"
-				       : "NOT everything is accounted for\n");
-}
+/* ------------------------------------------------------------------ the command */
 
 static int
 finish(struct reconcile *r)
 {
 	bool accounted = !r->counts[MISSING] && !r->cover.ngaps;
 
-	qf_buf_clear(&r->out);
-	if (audit_given.format == AUDIT_JSON)
-		put_total_json(r, accounted);
-	else if (audit_given.format == AUDIT_TABLE)
-		put_total_text(r, accounted);
-	else
-		for (size_t i = 0; i < r->cover.ngaps; i++)
-			say_note("not proven: %s", r->cover.gaps[i]);
-	out_add_buf(&r->out);
+	audit_account_total(r, accounted);
 	if (r->again)
 		say_note("%llu %s sent, and still in the queue: sendmail will send them again",
 			 (unsigned long long)r->again, r->again == 1 ? "was" : "were");

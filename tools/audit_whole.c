@@ -155,6 +155,37 @@ audit_is_torn(struct audit_classifier *c, struct audit_case *out, bool *yes, str
 	return QF_OK;
 }
 
+enum qf_code
+audit_is_short(struct audit_classifier *c, struct audit_case *out, struct qf_err *err)
+{
+	struct store_statement *s;
+	int64_t size = -1, header = 0;
+	bool row;
+	enum qf_code code = store_cached(
+		c->store,
+		"SELECT sum(length(CAST(name AS BLOB)) + coalesce(length(CAST(value AS BLOB)), 0)"
+		" + 3) FROM headers WHERE content = ?1",
+		&s, err);
+
+	if (code != QF_OK)
+		return code;
+	store_bind_int(s, 1, out->content);
+	code = store_step(s, &row, err);
+	if (code == QF_OK && row && !store_is_null(s, 0))
+		header = store_int(s, 0);
+	store_reset(s);
+	for (size_t i = 0; i < c->fate.nfacts && size < 0; i++)
+		if (c->fate.facts[i].says == AUDIT_SAYS_ACCEPTED && c->fate.facts[i].member == 0)
+			size = c->fate.facts[i].size;
+	/* Fields that sendmail added are no part of that size; the blank line is. */
+	if (!*out->missing && out->data_size >= 0 && size > header + 1 + out->data_size)
+		snprintf(out->missing, sizeof(out->missing),
+			 "whether its body is whole: it came with %lld bytes, by the log, and has "
+			 "%lld with its header",
+			 (long long)size, (long long)(header + 1 + out->data_size));
+	return code;
+}
+
 /* The second of two in one snapshot: a backup may have a message twice. */
 enum qf_code
 audit_is_twice(struct audit_classifier *c, struct audit_case *out, bool *yes, struct qf_err *err)
@@ -209,6 +240,20 @@ static const char other_id[] =
 	" WHERE m.id = ?1 AND mc.message_id IS NOT NULL AND oc.sender IS mc.sender"
 	" AND o.data_digest = m.data_digest" IS_WHOLE;
 
+/* How many of its recipients the live copy has. */
+static size_t
+count_there(struct audit_classifier *c, struct audit_case *out)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < out->recipients.n; i++) {
+		out->standing[i].live =
+			audit_recipients_have(&c->live, out->recipients.all[i].bare);
+		n += out->standing[i].live;
+	}
+	return n;
+}
+
 static enum qf_code
 is_live(struct audit_classifier *c, struct audit_case *out, const char *sql, bool *yes,
 	struct qf_err *err)
@@ -222,20 +267,23 @@ is_live(struct audit_classifier *c, struct audit_case *out, const char *sql, boo
 	store_bind_int(s, 1, out->message);
 	store_bind_int(s, 2, c->against.id);
 	while (!*yes && (code = store_step(s, &row, err)) == QF_OK && row) {
-		bool all = true;
+		size_t there;
 
-		/* Under another id it is the same only for the same recipients. */
 		audit_recipients_clear(&c->live);
 		code = audit_recipients_of(&c->live, c->store, store_int(s, 0), err);
 		audit_recipients_sort(&c->live);
-		for (size_t i = 0; i < out->recipients.n && code == QF_OK && sql == other_id; i++)
-			all &= audit_recipients_have(&c->live, out->recipients.all[i].bare);
 		if (code != QF_OK)
 			break;
-		if (!all)
+		there = count_there(c, out);
+		/* Under another id it is the same only for the same recipients. */
+		if (sql == other_id && there < out->recipients.n)
 			continue;
 		*yes = true;
-		if (sql == same_id) {
+		if (sql == same_id && there < out->recipients.n) {
+			snprintf(out->why, sizeof(out->why),
+				 "in the live queue, for %zu of its %zu recipients", there,
+				 out->recipients.n);
+		} else if (sql == same_id) {
 			snprintf(out->why, sizeof(out->why), "still in the live queue");
 		} else {
 			struct qf_slice id = store_text(s, 3);

@@ -19,6 +19,12 @@ enum qf_code audit_is_torn(struct audit_classifier *c, struct audit_case *out, b
 			   struct qf_err *err);
 enum qf_code audit_is_twice(struct audit_classifier *c, struct audit_case *out, bool *yes,
 			    struct qf_err *err);
+/*
+ * audit_is_short - after the fate of the case was loaded: the log says that the message had more
+ * bytes than header and body have. It may be that a filter took fields away: no proof that it is
+ * torn, but none that it is whole. Says what is missing of the case, where nothing else is.
+ */
+enum qf_code audit_is_short(struct audit_classifier *c, struct audit_case *out, struct qf_err *err);
 enum qf_code audit_is_live(struct audit_classifier *c, struct audit_case *out, bool *yes,
 			   struct qf_err *err);
 

@@ -57,7 +57,10 @@ load(struct salvage_audit *audit, struct qf_msg *msg, struct qf_err *err)
 {
 	const struct qf_envelope *envelope = qf_msg_envelope(msg);
 	struct qf_slice id = qf_msg_files(msg)->id;
-	enum qf_code code = audit_fate_load(&audit->fate, audit->store, NULL, id, err);
+	enum qf_code code;
+
+	audit->fate.born = envelope->created > 0 ? envelope->created : 0;
+	code = audit_fate_load(&audit->fate, audit->store, NULL, id, err);
 
 	/* The id is not all: the lines may be another message's. */
 	if (!code)
@@ -96,7 +99,7 @@ salvage_audit_is_finished(void *ctx, struct qf_msg *msg)
 	for (size_t i = 0; i < audit->list.n; i++) {
 		struct audit_verdict verdict;
 
-		audit_fate_judge(&audit->fate, audit->list.all[i].bare, audit->list.n == 1,
+		audit_fate_judge(&audit->fate, &audit->list.all[i], audit->list.n == 1,
 				 &verdict);
 		if (verdict.end == AUDIT_END_UNKNOWN)
 			return false;

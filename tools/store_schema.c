@@ -301,8 +301,11 @@ static const char version_4[] =
 	") STRICT;\n"
 	"CREATE INDEX log_gaps_file ON log_gaps (file);\n";
 
+/* Who controls a delivery: an alias that stood there before. */
+static const char version_5[] = "ALTER TABLE events ADD COLUMN controller ANY;\n";
+
 /* The n-th brings a database from version n to n + 1. What was published is never changed. */
-static const char *const migrations[] = {version_1, version_2, version_3, version_4};
+static const char *const migrations[] = {version_1, version_2, version_3, version_4, version_5};
 #define VERSION (int)(sizeof(migrations) / sizeof(*migrations))
 
 int

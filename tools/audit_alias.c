@@ -1,0 +1,193 @@
+/*
+ * audit_alias - recipients that stand in the log under other names: what was accepted for an alias
+ * was sent to its members, and ctladdr= of their lines is the alias. How many they were, no line
+ * says, unless one says that the message is done.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "audit_fate.h"
+
+static bool
+is_log(const struct audit_fact *fact)
+{
+	return strcmp(fact->kind, "log") == 0;
+}
+
+static struct qf_slice
+local_of(struct qf_slice bare, bool *whole)
+{
+	const char *at = bare.n ? memrchr(bare.p, '@', bare.n) : NULL;
+
+	*whole = !at;
+	return at ? (struct qf_slice){bare.p, (size_t)(at - bare.p)} : bare;
+}
+
+static bool
+is_same(struct qf_slice a, struct qf_slice b)
+{
+	bool whole_a, whole_b;
+	struct qf_slice local_a = local_of(a, &whole_a), local_b = local_of(b, &whole_b);
+
+	return audit_compare(a, b) == 0 ||
+	       ((whole_a || whole_b) && audit_compare(local_a, local_b) == 0);
+}
+
+bool
+audit_fate_is_as(const struct audit_fate *fate, const struct audit_fact *fact, struct qf_slice bare)
+{
+	return fact->controller.there && is_same(audit_fate_text(fate, fact->controller), bare);
+}
+
+bool
+audit_fate_is_own(const struct audit_fate *fate, size_t named)
+{
+	const struct audit_fact *fact = &fate->facts[fate->named[named].fact];
+
+	return is_log(fact) &&
+	       (!fact->controller.there ||
+		audit_fate_is_as(fate, fact, audit_fate_text(fate, fate->named[named].bare)));
+}
+
+bool
+audit_fate_is_done(const struct audit_fate *fate, size_t *proof)
+{
+	for (size_t member = 0; member < fate->nids; member++) {
+		bool done = false, parted = false, names = false;
+
+		for (size_t i = 0; i < fate->nfacts; i++) {
+			const struct audit_fact *fact = &fate->facts[i];
+
+			if (fact->member != member)
+				continue;
+			parted |= fact->says == AUDIT_SAYS_PARTED;
+			names |= fact->names;
+			if (fact->says != AUDIT_SAYS_DONE ||
+			    (fate->since && fact->time < fate->since - AUDIT_SLACK))
+				continue;
+			done = true;
+			*proof = i;
+		}
+		/* Of one whose recipients all went to others no line says that it is gone. */
+		if (!done && (!parted || names || fate->nids == 1))
+			return false;
+	}
+	return true;
+}
+
+static bool
+is_listed(const struct audit_recipients *list, struct qf_slice bare)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (audit_compare(list->all[i].bare, bare) == 0)
+			return true;
+	return false;
+}
+
+/* For how many it was accepted; -1. */
+static int64_t
+accepted_for(const struct audit_fate *fate)
+{
+	for (size_t i = 0; i < fate->nfacts; i++)
+		if (fate->facts[i].says == AUDIT_SAYS_ACCEPTED && fate->facts[i].member == 0)
+			return fate->facts[i].nrcpts;
+	return -1;
+}
+
+/* Is the controller one of the list by its very name, and another than this one? */
+static bool
+is_of_another(const struct audit_fate *fate, const struct audit_fact *fact,
+	      const struct audit_recipients *list, struct qf_slice bare)
+{
+	return fact->controller.there && !audit_fate_is_as(fate, fact, bare) &&
+	       is_listed(list, audit_fate_text(fate, fact->controller));
+}
+
+bool
+audit_fate_alias(const struct audit_fate *fate, const struct audit_recipients *list,
+		 struct qf_slice bare)
+{
+	struct qf_slice before = {NULL, 0};
+	int64_t nrcpts = accepted_for(fate), strangers = 0, itself = QF_TIME_NONE;
+	size_t first, n = audit_fate_named(fate, bare, &first);
+
+	for (size_t i = first; i < first + n; i++) {
+		const struct audit_fact *fact = &fate->facts[fate->named[i].fact];
+
+		if (fact->says == AUDIT_SAYS_SENT && is_log(fact))
+			return false;
+		if (fact->says == AUDIT_SAYS_DEFERRED)
+			itself = fact->time;
+	}
+	for (size_t i = 0; i < fate->nnamed; i++) {
+		const struct audit_fact *fact = &fate->facts[fate->named[i].fact];
+		struct qf_slice named = audit_fate_text(fate, fate->named[i].bare);
+
+		/* As long as it is tried under its own name, it was not looked up. */
+		if (fact->says != AUDIT_SAYS_SENT || !is_log(fact) || fact->time <= itself)
+			continue;
+		if (is_listed(list, named) || is_of_another(fate, fact, list, bare))
+			continue;
+		if (!audit_fate_is_own(fate, i))
+			return true;
+		/* By address: each of them once. */
+		strangers += !before.p || audit_compare(before, named) != 0;
+		before = named;
+	}
+	/* Who was served before it was seen is a stranger, too, and counted among those it was
+	   accepted for. */
+	return strangers && (nrcpts < 0 || strangers + (int64_t)list->n > nrcpts);
+}
+
+/* Has none of the facts before it the same controller? */
+static bool
+is_first_as(const struct audit_fate *fate, size_t named)
+{
+	struct qf_slice controller =
+		audit_fate_text(fate, fate->facts[fate->named[named].fact].controller);
+
+	for (size_t i = 0; i < named; i++) {
+		const struct audit_fact *fact = &fate->facts[fate->named[i].fact];
+
+		if (is_log(fact) && audit_fate_is_as(fate, fact, controller))
+			return false;
+	}
+	return true;
+}
+
+size_t
+audit_fate_rest(const struct audit_fate *fate, const struct audit_recipients *list, int64_t nrcpts,
+		bool left, char why[256])
+{
+	size_t own = 0, aliases = 0, proof, known, first, n;
+
+	*why = '\0';
+	if (audit_fate_is_done(fate, &proof))
+		return 0;
+	for (size_t i = 0; i < list->n; i++) {
+		bool is_own = false;
+
+		n = audit_fate_named(fate, list->all[i].bare, &first);
+		for (size_t k = first; k < first + n; k++)
+			is_own |= audit_fate_is_own(fate, k);
+		own += is_own || n == 0;
+	}
+	for (size_t i = 0; i < fate->nnamed; i++) {
+		const struct audit_fact *fact = &fate->facts[fate->named[i].fact];
+
+		aliases += is_log(fact) && !audit_fate_is_own(fate, i) && is_first_as(fate, i) &&
+			   !is_listed(list, audit_fate_text(fate, fact->controller));
+	}
+	known = own + aliases;
+	if (nrcpts > (int64_t)known) {
+		snprintf(why, 256, "it was accepted for %lld, and the log names %zu of them",
+			 (long long)nrcpts, known);
+		return (size_t)nrcpts - known;
+	}
+	if (!aliases || left)
+		return 0;
+	snprintf(why, 256,
+		 "sent to members of an alias; whether to all of them, no line says ('done' of "
+		 "LogLevel 10 does)");
+	return aliases;
+}
