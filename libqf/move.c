@@ -527,7 +527,7 @@ tell(struct qf_move_batch *batch, struct qf_move_slot *slot)
 		.bytes = moved ? slot->arrival.control_bytes + slot->arrival.data_bytes : -1,
 		.sha_control = moved ? slot->arrival.sha_control : NULL,
 		.sha_data = moved ? slot->arrival.sha_data : NULL,
-		.origin = moved ? slot->origin : NULL,
+		.origin = moved ? slot->message : NULL,
 		.file = name,
 	};
 

@@ -45,6 +45,7 @@ judge(struct qf_move_batch *batch, struct qf_move_slot *slot)
 	const char *new_id;
 	char reason[160];
 	uint8_t sha[32];
+	bool holds;
 
 	if (damage) {
 		qf_move_end(slot, QF_SALVAGE_SKIPPED, QF_SALVAGE_WHY_DAMAGED, "%s", damage);
@@ -74,10 +75,11 @@ judge(struct qf_move_batch *batch, struct qf_move_slot *slot)
 	}
 	slot->as = kind == QF_KIND_HELD ? "held" : kind == QF_KIND_LOST ? "lost" : "queued";
 	memcpy(slot->arrival.name, slot->claim.name, 2);
-	if (kind == QF_KIND_QUEUED &&
-	    (how->hold || (slot->expired && how->expired == QF_EXPIRED_HOLD))) {
-		qf_salvage_reason(salvage, slot->expired && how->expired == QF_EXPIRED_HOLD,
-				  reason);
+	/* One to be skipped that was claimed already waits at the target: unheld it would be returned. */
+	holds = slot->expired &&
+		(how->expired == QF_EXPIRED_HOLD || how->expired == QF_EXPIRED_SKIP);
+	if (kind == QF_KIND_QUEUED && (how->hold || holds)) {
+		qf_salvage_reason(salvage, holds, reason);
 		changes.reason = reason;
 		slot->as = "held";
 		slot->arrival.name[0] = 'h';
@@ -90,10 +92,6 @@ judge(struct qf_move_batch *batch, struct qf_move_slot *slot)
 	changes.refresh = slot->expired && how->expired == QF_EXPIRED_REFRESH;
 	qf_rewrite_move(slot->claim.msg, &changes, &slot->control);
 	qf_salvage_origin(slot->claim.msg, qf_msg_envelope(slot->claim.msg)->created, slot->message);
-	qf_salvage_origin(slot->claim.msg,
-			  changes.refresh ? options->now
-					  : qf_msg_envelope(slot->claim.msg)->created,
-			  slot->origin);
 	new_id = item ? qf_salvage_item_new_id(batch->salvage, item) : NULL;
 	snprintf(slot->arrival.name + 2, sizeof(slot->arrival.name) - 2, "%s",
 		 new_id ? new_id : slot->claim.name + 2);
@@ -216,6 +214,7 @@ qf_move_adopt(struct qf_move_batch *batch, struct qf_move_slot *slot)
 	const struct qf_move *move = slot->move;
 	enum qf_code code;
 	const char *id;
+	bool holds;
 
 	if (qf_salvage_cancelled(salvage)) {
 		qf_move_end(slot, QF_SALVAGE_SKIPPED, QF_SALVAGE_WHY_STOPPED, "not begun");
@@ -232,7 +231,14 @@ qf_move_adopt(struct qf_move_batch *batch, struct qf_move_slot *slot)
 		return;
 	id = slot->claim.name + 2;
 	slot->arrival.dir = qf_salvage_choose_dir(salvage, move->dir, id, NULL);
+	holds = slot->arrival.name[0] == 'h';
 	go_on(batch, slot);
+	/* It was staged before its return time passed: unheld it would be returned at the first try. */
+	if (holds && slot->step == STEP_MARKED && slot->arrival.name[0] == 'q') {
+		qf_err_set(&slot->err, QF_E_CHANGED, slot->arrival.name,
+			   "has passed its return time since it was staged");
+		slot->step = STEP_VOID;
+	}
 }
 
 static bool

@@ -36,7 +36,6 @@ struct qf_move_slot {
 	int64_t bounce_at;
 	const char *as;
 	char message[33];       /* as it is known in the ledger: its origin at the source */
-	char origin[33];        /* as it will be there */
 	/* The outcome. */
 	enum qf_salvage_outcome outcome;
 	enum qf_salvage_why why;
