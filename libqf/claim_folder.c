@@ -375,6 +375,7 @@ list_folder(struct listing *listing, const char *folder, struct qf_err *err)
 	int64_t touched = 0;
 	enum qf_tri alive;
 	enum qf_code code;
+	struct stat st;
 	int fd;
 
 	code = qf_claim_folder_open(claims, claim->dir, folder, &fd, err);
@@ -388,6 +389,9 @@ list_folder(struct listing *listing, const char *folder, struct qf_err *err)
 	claim->owner_ended = alive == QF_NO;
 	claim->owner_lives = alive == QF_YES;
 	claim->own = claim->run && strcmp(claim->run->run, claims->run.run) == 0;
+	/* Without run.json: since names in its folder last changed. */
+	if (!touched && qf_io_fstat(claims->io, fd, &st) == 0)
+		touched = st.st_mtime;
 	claim->idle = listing->now == QF_TIME_NONE ? 0 : listing->now - touched;
 	code = qf_names_in(claims->io, fd, folder, &names, err);
 	claim->name = NULL;

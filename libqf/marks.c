@@ -37,6 +37,8 @@ qf_mark_write(const struct qf_mark *mark, struct qf_buf *out)
 	qf_json_string(&json, mark->name);
 	qf_json_key(&json, "directory");
 	qf_json_string(&json, mark->dir);
+	qf_json_key(&json, "from");
+	qf_json_string(&json, mark->from);
 	qf_json_key(&json, "lane");
 	qf_json_int(&json, mark->lane);
 	qf_json_key(&json, "control");

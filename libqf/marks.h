@@ -21,6 +21,7 @@ struct qf_mark {
 	bool voided;
 	bool left;                  /* taken away from this queue, not brought to it */
 	bool brief;                 /* read without the name and the sums */
+	const char *from;           /* directory at the source, for accounts; not read back */
 	char sha_control[QF_SHA_TEXT], sha_data[QF_SHA_TEXT];
 };
 void qf_mark_write(const struct qf_mark *mark, struct qf_buf *out);

@@ -1739,7 +1739,8 @@ enum qf_salvage_outcome {
 	X(DELIVERED, "delivered") /* or returned, to all its recipients, as a log shows */ \
 	X(HELD, "held")         /* resubmit: release it first */ \
 	X(REFUSED, "refused")   /* resubmit: by the server, for some or all; those are still queued */ \
-	X(LACKS, "lacks")       /* resubmit: the server lacks what the message needs */
+	X(LACKS, "lacks")       /* resubmit: the server lacks what the message needs */ \
+	X(MOVED_BACK, "moved-back") /* verify: by a run from the target to the source */
 
 enum qf_salvage_why {
 #define X(id, word) QF_SALVAGE_WHY_##id,

@@ -152,7 +152,7 @@ qf_salvage_free(struct qf_salvage *salvage)
 
 /* The first line of a manifest. */
 static void
-put_head(struct qf_salvage *salvage)
+put_head(struct qf_salvage *salvage, const char *how)
 {
 	const struct qf_salvage_options *options = &salvage->options;
 	struct qf_json json = {.out = qf_manifest_lines(salvage->manifest)};
@@ -174,6 +174,11 @@ put_head(struct qf_salvage *salvage)
 	qf_json_string(&json, qf_target_identity(&salvage->target));
 	qf_json_key(&json, "copy");
 	qf_json_bool(&json, options->copy);
+	qf_json_key(&json, "how");
+	qf_json_string(&json, how);
+	/* Of an import: the export. Where its bundle was unpacked tells nothing. */
+	qf_json_key(&json, "export");
+	qf_json_string(&json, options->as_run);
 	qf_json_key(&json, "from");
 	qf_json_open(&json, '[');
 	for (size_t i = 0; i < qf_queue_ndirs(salvage->from); i++)
@@ -289,7 +294,7 @@ qf_salvage_begin(struct qf_salvage *salvage, struct qf_err *err)
 		code = qf_manifest_create(salvage->target.io, salvage->target.manifests,
 					  salvage->run, QF_MANIFEST, &salvage->manifest, err);
 	if (!code)
-		put_head(salvage);
+		put_head(salvage, run.how);
 	return code;
 }
 

@@ -8,6 +8,7 @@
  *	move.c              the steps by which messages move, a few at once
  *	salvage_run.c       plans carried out; what interrupted runs left, finished
  *	salvage_lanes.c     batches of messages moved side by side
+ *	salvage_account.c   what manifests say of each message
  *	salvage_verify.c    every message accounted for
  *	salvage_render.c    what is said of them, as JSON
  *	export.c            messages claimed, and written into a bundle (bundle.h)
@@ -106,7 +107,8 @@ bool qf_salvage_same(const struct qf_msg *a, const struct qf_msg *b);
 const char *qf_salvage_damage(struct qf_msg *msg);
 /* The reason that a held message gets. */
 void qf_salvage_reason(const struct qf_salvage *salvage, bool expired, char reason[160]);
-/* Of creation time and sender, as hex: tells a message from another one of its id. */
+/* Of creation time and sender, as hex: tells a message from another one of its id. In a manifest: as
+   the source had it, whatever it was made at the target. */
 void qf_salvage_origin(const struct qf_msg *msg, int64_t created, char origin[33]);
 /* Is the source in use? Into sides.busy and sides.changing. */
 enum qf_code qf_salvage_look_for_use(struct qf_salvage *salvage, struct qf_err *err);
@@ -206,6 +208,13 @@ struct qf_move {
 enum qf_code qf_move_batch(struct qf_salvage *salvage, struct qf_crew *crew, unsigned lane,
 			   const struct qf_move *moves, size_t n, const struct qf_marks *marks,
 			   bool *stuck, struct qf_err *err);
+
+/* ---------------------------------------------------------------- salvage_run.c */
+
+/* Is the run whose claims lie in this folder (RUN.N) one to this target? Its manifest tells, where
+   run.json does not: also how its messages are to be moved; held, where that is not said. */
+bool qf_salvage_is_run_here(struct qf_salvage *salvage, const char *folder,
+			    struct qf_salvage_how *how);
 
 /* ---------------------------------------------------------------- salvage_lanes.c */
 

@@ -1,6 +1,7 @@
 /*
  * salvage_run - plans carried out; what interrupted runs left, finished.
  */
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -233,7 +234,8 @@ is_held(struct qf_salvage *salvage, const struct qf_claim_found *claim)
 }
 
 static bool
-add_move(struct found *found, const struct qf_claim_found *claim)
+add_move(struct found *found, const struct qf_claim_found *claim,
+	 const struct qf_salvage_how *how)
 {
 	struct qf_move *move;
 
@@ -250,8 +252,81 @@ add_move(struct found *found, const struct qf_claim_found *claim)
 	*move = (struct qf_move){.dir = claim->dir};
 	snprintf(move->folder, sizeof(move->folder), "%s", claim->folder);
 	snprintf(move->name, sizeof(move->name), "%s", claim->name);
-	qf_salvage_how_read(claim->run->how, &move->how);
+	move->how = *how;
 	return true;
+}
+
+/* The first line of a manifest. */
+struct head {
+	const char *target, *run;
+	struct qf_salvage_how *how;
+	bool ours;
+};
+
+static bool
+take_head(void *ctx, char *text, size_t n)
+{
+	struct head *head = ctx;
+	json_t *json = json_loadb(text, n, 0, NULL);
+	const char *schema = json_string_value(json_object_get(json, "schema"));
+	const char *target = json_string_value(json_object_get(json, "target"));
+	const char *run = json_string_value(json_object_get(json, "run"));
+	const char *how = json_string_value(json_object_get(json, "how"));
+
+	head->ours = schema && strcmp(schema, "qf.salvage.run/1") == 0 && target && run &&
+		     strcmp(target, head->target) == 0 && strcmp(run, head->run) == 0;
+	if (how)
+		qf_salvage_how_read(how, head->how);
+	else
+		*head->how = (struct qf_salvage_how){.expired = QF_EXPIRED_HOLD, .hold = true};
+	json_decref(json);
+	return false;
+}
+
+bool
+qf_salvage_is_run_here(struct qf_salvage *salvage, const char *folder, struct qf_salvage_how *how)
+{
+	struct qf_target *target = &salvage->target;
+	const char *dot = strrchr(folder, '.');
+	char run[QF_CLAIM_FOLDER_MAX], name[QF_CLAIM_FOLDER_MAX + 8];
+	struct head head = {.target = qf_target_identity(target), .run = run, .how = how};
+
+	if (!dot || dot == folder || target->manifests < 0)
+		return false;
+	snprintf(run, sizeof(run), "%.*s", (int)(dot - folder), folder);
+	snprintf(name, sizeof(name), "%s.jsonl", run);
+	return qf_manifest_each(target->io, target->manifests, name, take_head, &head) && head.ours;
+}
+
+/* What is to be done with a claim: false, and why it is left. */
+static bool
+may_finish(struct found *found, const struct qf_claim_found *claim, struct qf_salvage_how *how,
+	   char detail[700])
+{
+	struct qf_salvage *salvage = found->salvage;
+
+	if (claim->run) {
+		qf_salvage_how_read(claim->run->how, how);
+		if (strcmp(claim->run->target, qf_target_identity(&salvage->target)) == 0 ||
+		    salvage->options.retarget)
+			return true;
+		if (strcmp(claim->run->command, "export") == 0)
+			snprintf(detail, 700, "by an export: qf salvage export --commit=RECEIPT releases "
+				 "what was imported, --abort=%s puts the rest back",
+				 claim->run->run);
+		else
+			snprintf(detail, 700,
+				 "for another target: %s (%s); --retarget takes it from there",
+				 claim->run->target_path, claim->run->target);
+		return false;
+	}
+	if (qf_salvage_is_run_here(salvage, claim->folder, how))
+		return true;
+	*how = (struct qf_salvage_how){.expired = QF_EXPIRED_HOLD, .hold = true};
+	snprintf(detail, 700, "its run.json does not say by whom, and no manifest of the target knows "
+		 "%s: if it was not brought elsewhere, --retarget brings it here, held",
+		 claim->folder);
+	return salvage->options.retarget;
 }
 
 static bool
@@ -259,8 +334,8 @@ take_found(void *ctx, const struct qf_claim_found *claim)
 {
 	struct found *found = ctx;
 	const struct qf_salvage_options *options = &found->salvage->options;
-	const char *target = qf_target_identity(&found->salvage->target);
 	bool over = claim->owner_ended || claim->idle >= options->lease;
+	struct qf_salvage_how how;
 	char detail[700];
 
 	if (claim->own)
@@ -268,14 +343,7 @@ take_found(void *ctx, const struct qf_claim_found *claim)
 	note_folder(found, claim, over);
 	if (!claim->name)
 		return !found->nomem;
-	if (!claim->run) {
-		if (found->last)
-			tell_claim(found, claim, QF_SALVAGE_WHY_CLAIMED,
-				   "who claims it is not known: its run.json is missing");
-	} else if (strcmp(claim->run->target, target) != 0 && !options->retarget) {
-		snprintf(detail, sizeof(detail),
-			 "for another target: %s (%s); --retarget takes it from there",
-			 claim->run->target_path, claim->run->target);
+	if (!may_finish(found, claim, &how, detail)) {
 		if (found->last)
 			tell_claim(found, claim, QF_SALVAGE_WHY_CLAIMED, detail);
 	} else if (claim->owner_lives && strcmp(claim->run->command, "export") == 0) {
@@ -283,8 +351,11 @@ take_found(void *ctx, const struct qf_claim_found *claim)
 		if (found->last)
 			tell_claim(found, claim, QF_SALVAGE_WHY_BUSY, "its export is still at work");
 	} else if (!over && is_held(found->salvage, claim)) {
-		snprintf(detail, sizeof(detail), "%s on %s is at it", claim->run->run,
-			 claim->run->host);
+		if (claim->run)
+			snprintf(detail, sizeof(detail), "%s on %s is at it", claim->run->run,
+				 claim->run->host);
+		else
+			snprintf(detail, sizeof(detail), "%s is at it", claim->folder);
 		if (found->last)
 			tell_claim(found, claim, QF_SALVAGE_WHY_BUSY, detail);
 	} else if (!over) {
@@ -296,7 +367,7 @@ take_found(void *ctx, const struct qf_claim_found *claim)
 		if (found->last)
 			tell_claim(found, claim, QF_SALVAGE_WHY_CLAIMED,
 				   "left to its owner until its lease is over");
-	} else if (!found->last && !add_move(found, claim)) {
+	} else if (!found->last && !add_move(found, claim, &how)) {
 		found->nomem = true;
 	}
 	return !found->nomem;
@@ -356,6 +427,41 @@ finish_found(struct found *found, struct qf_err *err)
 	return code;
 }
 
+/* A copy that was interrupted has no claim. What it left staged is not there yet. */
+static enum qf_code
+tell_staged_copies(struct qf_salvage *salvage, size_t dir, unsigned lane, struct qf_err *err)
+{
+	struct qf_salvage_record record = {
+		.outcome = QF_SALVAGE_SKIPPED,
+		.why = QF_SALVAGE_WHY_STOPPED,
+		.detail = "a copy that is staged at the target, and not there yet: run the same copy "
+			  "again, unless it is still at work",
+		.from = "", /* its mark may tell; it need not be this source */
+		.to = qf_queue_dir(salvage->to, dir)->path,
+		.bounce_at = QF_TIME_NONE,
+		.bytes = -1,
+	};
+	struct qf_buf names = {0};
+	enum qf_code code;
+	int folder;
+
+	code = qf_target_incoming(&salvage->target, dir, lane, false, &folder, err);
+	if (code)
+		return code == QF_E_NOT_FOUND ? QF_OK : code;
+	code = qf_names_in(salvage->target.io, folder, "incoming", &names, err);
+	for (size_t at = 0; !code && at < names.n; at += strlen(names.p + at) + 1) {
+		const char *dash = strrchr(names.p + at, '-');
+
+		if (strncmp(names.p + at, "copy.", 5) != 0 || !dash ||
+		    !qf_kind_is_control(qf_name_kind(dash + 1, strlen(dash + 1))))
+			continue;
+		record.id = dash + 3;
+		qf_salvage_tell(salvage, &record);
+	}
+	qf_buf_release(&names);
+	return code;
+}
+
 static void
 forget(struct found *found)
 {
@@ -398,6 +504,9 @@ qf_salvage_resume(struct qf_salvage *salvage, struct qf_err *err)
 	found.last = true;
 	if (!code)
 		code = qf_claims_list(salvage->claims, take_found, &found, err);
+	for (size_t i = 0; !code && i < qf_queue_ndirs(salvage->to) * QF_LANES_MAX; i++)
+		if (!qf_queue_dir(salvage->to, i / QF_LANES_MAX)->trouble)
+			code = tell_staged_copies(salvage, i / QF_LANES_MAX, i % QF_LANES_MAX, err);
 	forget(&found);
 	return finish(salvage, code, err);
 }

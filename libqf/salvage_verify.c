@@ -2,12 +2,11 @@
  * salvage_verify - every message of one or more runs accounted for: from the manifests, both queues
  * and the claims at the source. Nothing is changed and no lock taken.
  *
- * For each message the manifests say what was planned and what became of it; where a run was
- * killed before it said so, its marks do. Then it is looked for: at the target under the name it
- * got there, and at the source.
+ * For each message the manifests say what was planned and what became of it (salvage_account.h);
+ * where a run was killed before it said so, its marks do: the message has arrived unless it is still
+ * staged. Then it is looked for: at the target under the name it got there, and at the source.
  */
 #include <errno.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,301 +16,115 @@
 #include "layout.h"
 #include "msg.h"
 #include "salvage.h"
-
-/* One message, as the manifests have it. */
-struct account {
-	char id[QF_NAME_MAX];
-	char name[QF_NAME_MAX];     /* at the target, qfNEW; empty: it did not get there */
-	bool has_origin;
-	uint8_t origin[16];
-	uint8_t control[32], data[32];
-	uint8_t outcome, why;       /* SKIP: planned, and nothing is said of it */
-	bool moved, copied, expired, voided;
-	uint16_t from, to;          /* indices of paths */
-	unsigned mark;              /* number of the mark that counts; 0: none */
-	uint32_t next;              /* with the same hash; NONE */
-};
-#define NONE UINT32_MAX
+#include "salvage_account.h"
 
 struct verify {
 	struct qf_salvage *salvage;
-	struct account *accounts;
-	size_t n, cap;
-	uint32_t *table;            /* by hash of the id; NONE */
-	size_t table_size;          /* a power of two */
-	char **paths;
-	size_t npaths;
-	struct qf_names *at_source, *claimed;
-	const char *manifest;
-	bool marks;                 /* of two rounds the second: they are for what is planned */
-	bool ours, nomem, wrong_target;
+	struct qf_accounts *accounts;
+	struct qf_names *at_source;
+	struct found_claim {
+		char id[QF_NAME_MAX];
+		uint16_t dir;
+		uint8_t whose;
+	} * claims;                 /* by id */
+	size_t nclaims, claims_cap;
+	/* What was brought to the source, from the target among others: read when it is asked for. */
+	struct qf_target source;
+	struct qf_accounts *back;
+	bool nomem;
 };
 
-/* ------------------------------------------------------------------ accounts */
+/* ------------------------------------------------------------------ claims at the source */
 
-static uint64_t
-hash(const char *text)
+enum whose { OF_RUN, OF_ANOTHER, OF_EXPORT, OF_NOBODY };
+
+static const char *const claimed_words[] = {
+	[OF_RUN] = "claimed: qf salvage resume finishes it",
+	[OF_ANOTHER] = "claimed for another target: qf salvage resume names it, and brings it here "
+		       "with --retarget",
+	[OF_EXPORT] = "claimed by an export: qf salvage export --commit=RECEIPT releases what has been "
+		      "imported, --abort=RUN puts the rest back",
+	[OF_NOBODY] = "claimed, and its run.json does not say by whom: qf salvage resume finishes it if "
+		      "the target knows the run; else --retarget brings it here",
+};
+
+static enum whose
+whose_claim(struct verify *v, const struct qf_claim_found *claim)
 {
-	uint64_t sum = 14695981039346656037u;
+	struct qf_salvage_how how;
 
-	for (; *text; text++)
-		sum = (sum ^ (unsigned char)*text) * 1099511628211u;
-	return sum;
+	if (!claim->run)
+		return qf_salvage_is_run_here(v->salvage, claim->folder, &how) ? OF_RUN : OF_NOBODY;
+	if (strcmp(claim->run->command, "export") == 0)
+		return OF_EXPORT;
+	return strcmp(claim->run->target, qf_target_identity(&v->salvage->target)) == 0
+		       ? OF_RUN
+		       : OF_ANOTHER;
 }
 
 static bool
-grow_table(struct verify *v)
+note_claim(void *ctx, const struct qf_claim_found *claim)
 {
-	size_t size = v->table_size ? v->table_size * 2 : 1024;
-	uint32_t *table = realloc(v->table, size * sizeof(*table));
+	struct verify *v = ctx;
 
-	if (!table)
-		return false;
-	v->table = table;
-	v->table_size = size;
-	for (size_t i = 0; i < size; i++)
-		table[i] = NONE;
-	for (size_t i = 0; i < v->n; i++) {
-		size_t at = (size_t)(hash(v->accounts[i].id) & (size - 1));
+	if (!claim->name)
+		return true;
+	if (v->nclaims == v->claims_cap) {
+		size_t cap = v->claims_cap + v->claims_cap / 4 + 64;
+		struct found_claim *more = realloc(v->claims, cap * sizeof(*more));
 
-		v->accounts[i].next = table[at];
-		table[at] = (uint32_t)i;
+		v->nomem |= !more;
+		if (!more)
+			return false;
+		v->claims = more;
+		v->claims_cap = cap;
 	}
+	v->claims[v->nclaims] = (struct found_claim){.dir = (uint16_t)claim->dir,
+						     .whose = (uint8_t)whose_claim(v, claim)};
+	snprintf(v->claims[v->nclaims++].id, QF_NAME_MAX, "%s", claim->name + 2);
 	return true;
 }
 
-static bool
-grow(struct verify *v)
-{
-	if (v->n == v->cap) {
-		size_t cap = v->cap + v->cap / 16 + 256;
-		struct account *more =
-			cap < NONE ? realloc(v->accounts, cap * sizeof(*more)) : NULL;
-
-		if (!more)
-			return false;
-		v->accounts = more;
-		v->cap = cap;
-	}
-	return v->n < v->table_size || grow_table(v);
-}
-
-static size_t
-path_index(struct verify *v, const char *path)
-{
-	char **more;
-
-	for (size_t i = 0; i < v->npaths; i++)
-		if (strcmp(v->paths[i], path) == 0)
-			return i;
-	more = realloc(v->paths, (v->npaths + 1) * sizeof(*more));
-	if (!more)
-		return 0;
-	v->paths = more;
-	more[v->npaths] = strdup(path);
-	if (!more[v->npaths]) {
-		v->nomem = true;
-		return 0;
-	}
-	return v->npaths++;
-}
-
-static struct account *
-account_of(struct verify *v, const char *id, const char *from)
-{
-	struct account *a;
-	size_t at;
-
-	if (strlen(id) >= QF_NAME_MAX)
-		return NULL;
-	if (!grow(v)) {
-		v->nomem = true;
-		return NULL;
-	}
-	at = (size_t)(hash(id) & (v->table_size - 1));
-	for (uint32_t i = v->table[at]; i != NONE; i = v->accounts[i].next)
-		if (strcmp(v->accounts[i].id, id) == 0 &&
-		    (!from || strcmp(qf_path_last(v->paths[v->accounts[i].from]),
-				     qf_path_last(from)) == 0))
-			return &v->accounts[i];
-	if (!from)
-		return NULL;
-	a = &v->accounts[v->n];
-	*a = (struct account){.outcome = QF_SALVAGE_SKIP, .next = v->table[at]};
-	strcpy(a->id, id);
-	a->from = (uint16_t)path_index(v, from);
-	v->table[at] = (uint32_t)v->n++;
-	return a;
-}
-
-/* ------------------------------------------------------------------ manifests */
-
-static const char *
-text_of(const json_t *json, const char *key)
-{
-	const char *text = json_string_value(json_object_get(json, key));
-
-	return text ? text : "";
-}
-
-static uint8_t
-why_of(const char *word)
-{
-	for (size_t i = 0; i < QF_SALVAGE_WHY_COUNT; i++)
-		if (strcmp(qf_salvage_why_name((enum qf_salvage_why)i), word) == 0)
-			return (uint8_t)i;
-	return QF_SALVAGE_WHY_ERROR;
-}
-
-static void
-take_record(struct verify *v, const json_t *json)
-{
-	const char *outcome = text_of(json, "outcome"), *as = text_of(json, "as"),
-		   *new_id = text_of(json, "new_id"), *id = text_of(json, "id");
-	struct account *a = account_of(v, id, text_of(json, "from"));
-	const json_t *sha = json_object_get(json, "sha256");
-
-	if (!a)
-		return;
-	if (strcmp(outcome, "moved") == 0 || strcmp(outcome, "copied") == 0) {
-		a->moved = true;
-		a->copied = *outcome == 'c';
-		snprintf(a->name, sizeof(a->name), "%sf%.18s",
-			 *as == 'h' ? "h" : *as == 'l' ? "Q" : "q", *new_id ? new_id : id);
-		a->to = (uint16_t)path_index(v, text_of(json, "to"));
-		a->expired = json_is_true(json_object_get(json, "expired"));
-		a->has_origin = qf_hex_read(text_of(json, "origin"), a->origin, sizeof(a->origin));
-		qf_hex_read(text_of(sha, "control"), a->control, 32);
-		qf_hex_read(text_of(sha, "data"), a->data, 32);
-	} else if (!a->moved && (strcmp(outcome, "skipped") == 0 ||
-				 strcmp(outcome, "failed") == 0)) {
-		a->outcome = *outcome == 's' ? QF_SALVAGE_SKIPPED : QF_SALVAGE_FAILED;
-		a->why = why_of(text_of(json, "why"));
-	}
-}
-
-static void
-take_mark(struct verify *v, const json_t *json)
-{
-	const char *key = text_of(json, "claim"), *name = text_of(json, "name");
-	const char *slash = strrchr(key, '/');
-	struct account *a = slash && strlen(slash) > 3 ? account_of(v, slash + 3, NULL) : NULL;
-	unsigned number = (unsigned)json_integer_value(json_object_get(json, "number"));
-	bool voided = json_is_true(json_object_get(json, "void"));
-
-	if (!a || a->moved || strlen(name) >= QF_NAME_MAX || number < a->mark)
-		return;
-	a->mark = number;
-	a->voided = voided;
-	strcpy(a->name, name);
-	a->copied = strncmp(key, "copy.", 5) == 0;
-	qf_hex_read(text_of(json, "control"), a->control, 32);
-	qf_hex_read(text_of(json, "data"), a->data, 32);
-}
-
-static void
-take_head(struct verify *v, const json_t *json)
-{
-	const char *target = qf_target_identity(&v->salvage->target);
-
-	v->ours = strcmp(text_of(json, "target"), target) == 0;
-	v->wrong_target |= !v->ours;
-}
-
-static bool
-take_line(void *ctx, char *text, size_t n)
-{
-	struct verify *v = ctx;
-	json_t *json = json_loadb(text, n, 0, NULL);
-	const char *schema = text_of(json, "schema");
-
-	if (strcmp(schema, "qf.salvage.run/1") == 0)
-		take_head(v, json);
-	else if (!v->ours)
-		;
-	else if (!v->marks && strcmp(schema, "qf.salvage/1") == 0)
-		take_record(v, json);
-	else if (v->marks && strcmp(schema, "qf.salvage.mark/1") == 0)
-		take_mark(v, json);
-	json_decref(json);
-	return !v->nomem;
-}
-
 static int
-by_name(const void *a, const void *b)
+by_id(const void *a, const void *b)
 {
-	return strcmp(*(char *const *)a, *(char *const *)b);
+	return strcmp(((const struct found_claim *)a)->id, ((const struct found_claim *)b)->id);
 }
 
-static enum qf_code
-read_manifests(struct verify *v, struct qf_err *err)
+/* Its claim, in the directory it is from; NULL. */
+static const struct found_claim *
+claim_of(const struct verify *v, const struct qf_account *a)
 {
-	const struct qf_target *target = &v->salvage->target;
-	struct qf_buf names = {0};
-	char **sorted = NULL;
-	size_t n = 0;
-	enum qf_code code;
+	struct found_claim key;
+	const struct found_claim *at;
 
-	if (target->manifests < 0)
-		return qf_err_set(err, QF_E_NOT_FOUND, "manifest",
-				  "the target has none: nothing was ever brought there");
-	code = qf_manifest_names(target->io, target->manifests, QF_MANIFEST, &names, err);
-	for (size_t at = 0; !code && at < names.n; at += strlen(names.p + at) + 1)
-		n++;
-	sorted = calloc(n ? n : 1, sizeof(*sorted));
-	if (!code && !sorted)
-		code = qf_err_nomem(err);
-	n = 0;
-	for (size_t at = 0; !code && at < names.n; at += strlen(names.p + at) + 1)
-		sorted[n++] = names.p + at;
-	/* They begin with the time of the run. */
-	if (n)
-		qsort(sorted, n, sizeof(*sorted), by_name);
-	for (size_t i = 0; !code && i < 2 * n; i++) {
-		v->marks = i >= n;
-		if (!qf_manifest_each(target->io, target->manifests, sorted[i % n], take_line, v))
-			code = qf_err_sys(err, errno, sorted[i % n], "cannot read");
-	}
-	free(sorted);
-	qf_buf_release(&names);
-	return code;
+	strcpy(key.id, a->id);
+	at = v->nclaims ? bsearch(&key, v->claims, v->nclaims, sizeof(key), by_id) : NULL;
+	while (at && at > v->claims && by_id(at - 1, &key) == 0)
+		at--;
+	for (; at && at < v->claims + v->nclaims && by_id(at, &key) == 0; at++)
+		if (qf_account_is_from(v->accounts, a,
+				       qf_queue_dir(v->salvage->from, at->dir)->path))
+			return at;
+	return NULL;
 }
 
-/* ------------------------------------------------------------------ one message */
+/* ------------------------------------------------------------------ one message, looked for */
 
 struct seen {
 	struct verify *v;
-	const struct account *account;
-	bool there, same;           /* at the target; at the source, the same message */
-	bool altered;
+	const struct qf_account *account;
+	bool there;                 /* at the target */
+	bool altered, no_data;      /* and not what was brought there; its data file is not there */
+	bool again;                 /* at the source */
 	const char *detail;
 	const char *as;
+	char text[240];             /* room for a detail */
 };
 
-static void
-compare_data(struct seen *seen, const struct qf_msg *msg)
-{
-	struct qf_io *io = qf_queue_io(seen->v->salvage->to);
-	char sha[QF_SHA_TEXT], wanted[QF_SHA_TEXT];
-	int fd, failure;
-
-	if (qf_part_open(seen->v->salvage->to, msg, QF_PART_DATA, &fd, NULL)) {
-		seen->altered = true;
-		seen->detail = "its data file is not there";
-		return;
-	}
-	failure = qf_sha_read(io, fd, sha, NULL, seen->v->salvage->options.cancel);
-	qf_io_close(io, fd);
-	qf_sha_text(seen->account->data, wanted);
-	if (failure || strcmp(sha, wanted) != 0) {
-		seen->altered = true;
-		seen->detail = failure ? strerror(failure) : "its body is another one";
-	}
-}
-
-/* By who sent it, and when. */
+/* As the source had it: created then, sent by him. */
 static bool
-may_be(const struct account *a, const struct qf_msg *msg)
+has_origin(const struct qf_account *a, const struct qf_msg *msg)
 {
 	char origin[33];
 	uint8_t bytes[16];
@@ -321,104 +134,205 @@ may_be(const struct account *a, const struct qf_msg *msg)
 				  memcmp(bytes, a->origin, sizeof(bytes)) == 0);
 }
 
+/* Is its body the one that was brought? NULL when it is. */
+static const char *
+compare_data(struct seen *seen, const struct qf_msg *msg)
+{
+	struct qf_io *io = qf_queue_io(seen->v->salvage->to);
+	char sha[QF_SHA_TEXT], wanted[QF_SHA_TEXT];
+	int fd, failure;
+
+	seen->no_data = qf_part_open(seen->v->salvage->to, msg, QF_PART_DATA, &fd, NULL) != QF_OK;
+	if (seen->no_data)
+		return "its data file is not there";
+	failure = qf_sha_read(io, fd, sha, NULL, seen->v->salvage->options.cancel);
+	qf_io_close(io, fd);
+	qf_sha_text(seen->account->data, wanted);
+	if (failure)
+		return strerror(failure);
+	if (strcmp(sha, wanted) == 0)
+		return NULL;
+	return has_origin(seen->account, msg) ? "its body is another one"
+					      : "its body is another one, and so are its sender or its "
+						"time: another message has its name";
+}
+
+/* Its id and its body tell that it is the message: each try rewrites the control file, and an edit may
+   change all that is in it. */
 static bool
 see_target(void *ctx, struct qf_msg *msg)
 {
 	struct seen *seen = ctx;
-	const struct account *a = seen->account;
 	enum qf_kind kind = qf_msg_files(msg)->kind;
+	const char *wrong = compare_data(seen, msg);
 	uint8_t sha[32];
 
 	qf_sha_bytes(qf_msg_bytes(msg), sha);
 	seen->there = true;
+	seen->altered = wrong != NULL;
 	seen->as = kind == QF_KIND_HELD ? "held" : kind == QF_KIND_LOST ? "lost" : "queued";
-	if (memcmp(sha, a->control, sizeof(sha)) != 0) {
-		/* Every try rewrites it; who sent it, and when, stays. */
+	seen->detail = wrong;
+	if (!wrong && memcmp(sha, seen->account->control, sizeof(sha)) != 0)
 		seen->detail = "changed since by its sendmail, or by hand";
-		if (!may_be(a, msg)) {
-			seen->altered = true;
-			seen->detail = "another message has its name";
-		}
-	}
-	compare_data(seen, msg);
-	return !seen->altered;
+	return wrong != NULL;
 }
 
 static bool
 see_source(void *ctx, struct qf_msg *msg)
 {
 	struct seen *seen = ctx;
+	const struct verify *v = seen->v;
+	const struct qf_dir *d = qf_queue_dir(v->salvage->from, qf_msg_files(msg)->dir);
 
-	seen->same |= may_be(seen->account, msg);
-	return !seen->same;
+	seen->again |= qf_account_is_from(v->accounts, seen->account, d->path) &&
+		       has_origin(seen->account, msg);
+	return !seen->again;
 }
 
 static void
 look_at_target(struct verify *v, struct seen *seen)
 {
-	const struct account *a = seen->account;
+	const struct qf_account *a = seen->account;
+	struct qf_err err;
+	enum qf_code code = qf_queue_find(v->salvage->to, a->name + 2, 0, see_target, seen, &err);
 
-	qf_queue_find(v->salvage->to, a->name + 2, 0, see_target, seen, NULL);
+	if (code && code != QF_E_NOT_FOUND) {
+		/* That it is gone is not to be told then. */
+		seen->altered = true;
+		snprintf(seen->text, sizeof(seen->text), "cannot be looked at: %.150s", err.why);
+		seen->detail = seen->text;
+	}
 	/* Removal takes the data file first: look again at what was on its way out. */
-	if (seen->altered && seen->detail && strcmp(seen->detail, "its data file is not there") == 0) {
-		*seen = (struct seen){.v = v, .account = a};
+	if (seen->altered && seen->no_data) {
+		*seen = (struct seen){.v = v, .account = a, .again = seen->again};
 		qf_queue_find(v->salvage->to, a->name + 2, 0, see_target, seen, NULL);
 	}
 }
 
-/* Is what a mark announces still in incoming/? */
-static bool
-is_on_its_way(const struct verify *v, const struct account *a)
+/* Is what its mark announces still staged? 1, 0; -1: that cannot be seen. */
+static int
+is_staged(struct verify *v, const struct qf_account *a)
 {
-	return a->mark && !a->moved && qf_names_find(v->claimed, a->id) != 0;
+	struct qf_arrival arrival = {.dir = a->dir, .lane = a->lane};
+
+	if (a->dir == UINT16_MAX || !a->key || strlen(a->key) >= sizeof(arrival.key))
+		return -1;
+	strcpy(arrival.key, a->key);
+	return qf_arrive_is_staged(&v->salvage->target, &arrival);
+}
+
+/* Was it moved back as often as it was moved here? The manifests of the source tell. */
+static bool
+was_moved_back(struct verify *v, const struct qf_account *a)
+{
+	struct qf_queue *to = v->salvage->to;
+	uint64_t times = 0;
+
+	if (!v->back) {
+		v->back = qf_accounts_new();
+		if (!v->back || !qf_accounts_list(v->back, to) ||
+		    qf_target_open(v->salvage->from, true, &v->source, NULL) ||
+		    qf_accounts_read(v->back, &v->source, NULL)) {
+			/* Not known: then it was not. */
+			qf_accounts_free(v->back);
+			v->back = qf_accounts_new();
+		}
+	}
+	for (size_t i = 0; v->back && i < qf_queue_ndirs(to); i++) {
+		const struct qf_account *b =
+			qf_accounts_find(v->back, a->name + 2, qf_queue_dir(to, i)->path);
+
+		if (b && !b->copied && (b->moved || (b->mark && !b->voided)))
+			times += b->arrivals;
+	}
+	return times >= a->arrivals;
+}
+
+/* ------------------------------------------------------------------ one message, judged */
+
+static void
+set(struct qf_salvage_record *record, enum qf_salvage_outcome outcome, enum qf_salvage_why why,
+    const char *detail)
+{
+	record->outcome = outcome;
+	record->why = why;
+	record->detail = detail;
+}
+
+/* It was brought to the target. */
+static void
+judge_arrived(struct verify *v, const struct qf_account *a, struct qf_salvage_record *record,
+	      struct seen *seen)
+{
+	bool back = seen->again && !a->copied;
+
+	look_at_target(v, seen);
+	if (back && !seen->there && was_moved_back(v, a))
+		set(record, QF_SALVAGE_LEFT, QF_SALVAGE_WHY_MOVED_BACK, "moved back to the source since");
+	else if (back)
+		set(record, QF_SALVAGE_DOUBLED, QF_SALVAGE_WHY_DOUBLED,
+		    "brought to the target, and in the source again");
+	else if (seen->altered)
+		set(record, QF_SALVAGE_ALTERED, QF_SALVAGE_WHY_ALTERED, seen->detail);
+	else
+		set(record, seen->there ? QF_SALVAGE_THERE : QF_SALVAGE_GONE, QF_SALVAGE_WHY_NONE,
+		    seen->detail);
+	record->as = record->outcome == QF_SALVAGE_THERE ? seen->as : NULL;
 }
 
 static void
-judge(struct verify *v, const struct account *a, struct qf_salvage_record *record,
+judge_not_arrived(const struct qf_account *a, struct qf_salvage_record *record,
+		  const struct seen *seen, int staged)
+{
+	const char *missing = NULL;
+
+	if (staged > 0 && a->run)
+		missing = "not there yet: it is staged at the target; import its bundle again";
+	else if (staged > 0 && a->copied)
+		missing = "not there yet: it is staged at the target; run the same copy again";
+	else if (staged > 0)
+		missing = "not there yet: it is staged at the target, and not claimed at this source";
+	else if (staged < 0)
+		missing = "whether it has arrived cannot be seen: give all directories of the target";
+	else if (seen->again)
+		set(record, QF_SALVAGE_LEFT, a->outcome == QF_SALVAGE_SKIP ? QF_SALVAGE_WHY_STOPPED
+									   : record->why, NULL);
+	else if (a->outcome == QF_SALVAGE_SKIP && a->run)
+		missing = "planned, and not imported: import its bundle again";
+	else if (a->outcome == QF_SALVAGE_SKIP)
+		missing = "planned; neither moved nor at the source any more";
+	else if (a->outcome == QF_SALVAGE_FAILED && a->why != QF_SALVAGE_WHY_PRESENT)
+		missing = "could not be moved, and is not at the source any more";
+	/* What was skipped and has left the source since was finished by the source's sendmail. */
+	if (missing)
+		set(record, QF_SALVAGE_MISSING, QF_SALVAGE_WHY_MISSING, missing);
+}
+
+static void
+judge(struct verify *v, const struct qf_account *a, struct qf_salvage_record *record,
       struct seen *seen)
 {
-	bool arrived = a->moved || (a->mark && !a->voided && !is_on_its_way(v, a));
+	const struct found_claim *claim = claim_of(v, a);
+	bool marked = !a->moved && a->mark && !a->voided;
+	int staged = marked && !claim ? is_staged(v, a) : 0;
 
 	record->outcome = (enum qf_salvage_outcome)a->outcome;
 	record->why = (enum qf_salvage_why)a->why;
-	if (qf_names_find(v->at_source, a->id) && !a->copied)
+	if (qf_names_find(v->at_source, a->id))
 		qf_queue_find(v->salvage->from, a->id, 0, see_source, seen, NULL);
-	if (arrived)
+	if (staged < 0)
 		look_at_target(v, seen);
-	record->detail = seen->detail;
-	if (arrived && seen->same) {
-		record->outcome = QF_SALVAGE_DOUBLED;
-		record->why = QF_SALVAGE_WHY_DOUBLED;
-		record->detail = "brought to the target, and in the source again";
-	} else if (arrived && seen->altered) {
-		record->outcome = QF_SALVAGE_ALTERED;
-		record->why = QF_SALVAGE_WHY_ALTERED;
-	} else if (arrived) {
-		record->outcome = seen->there ? QF_SALVAGE_THERE : QF_SALVAGE_GONE;
-		record->why = QF_SALVAGE_WHY_NONE;
-		record->as = seen->as;
-	} else if (qf_names_find(v->claimed, a->id)) {
-		record->outcome = QF_SALVAGE_LEFT;
-		record->why = QF_SALVAGE_WHY_CLAIMED;
-		record->detail = "claimed: qf salvage resume finishes it";
-	} else if (seen->same || (a->copied && qf_names_find(v->at_source, a->id))) {
-		record->outcome = QF_SALVAGE_LEFT;
-		if (a->outcome == QF_SALVAGE_SKIP)
-			record->why = QF_SALVAGE_WHY_STOPPED;
-	} else if (a->outcome == QF_SALVAGE_SKIP) {
-		record->outcome = QF_SALVAGE_MISSING;
-		record->why = QF_SALVAGE_WHY_MISSING;
-		record->detail = "planned; neither moved nor at the source any more";
-	} else if (a->outcome == QF_SALVAGE_FAILED && a->why != QF_SALVAGE_WHY_PRESENT) {
-		record->outcome = QF_SALVAGE_MISSING;
-		record->why = QF_SALVAGE_WHY_MISSING;
-		record->detail = "could not be moved, and is not at the source any more";
-	}
-	/* What was skipped and has left the source since was finished by the source's sendmail. */
+	if (a->moved || (marked && !claim && (staged == 0 || (staged < 0 && seen->there))))
+		judge_arrived(v, a, record, seen);
+	else if (!claim)
+		judge_not_arrived(a, record, seen, staged);
+	if (claim && record->outcome != QF_SALVAGE_THERE && record->outcome != QF_SALVAGE_ALTERED &&
+	    record->outcome != QF_SALVAGE_DOUBLED)
+		set(record, QF_SALVAGE_LEFT, QF_SALVAGE_WHY_CLAIMED, claimed_words[claim->whose]);
 }
 
 static void
-verify_one(struct verify *v, const struct account *a)
+verify_one(struct verify *v, const struct qf_account *a)
 {
 	struct seen seen = {.v = v, .account = a};
 	char control[QF_SHA_TEXT], data[QF_SHA_TEXT];
@@ -426,8 +340,8 @@ verify_one(struct verify *v, const struct account *a)
 	struct qf_salvage_record record = {
 		.id = a->id,
 		.new_id = a->name[0] && strcmp(a->name + 2, a->id) != 0 ? a->name + 2 : NULL,
-		.from = v->paths[a->from],
-		.to = a->moved ? v->paths[a->to] : NULL,
+		.from = qf_accounts_path(v->accounts, a->from),
+		.to = a->moved ? qf_accounts_path(v->accounts, a->to) : NULL,
 		.expired = a->expired,
 		.bounce_at = QF_TIME_NONE,
 		.bytes = -1,
@@ -443,62 +357,65 @@ verify_one(struct verify *v, const struct account *a)
 
 /* ------------------------------------------------------------------ the whole */
 
-static bool
-note_claim(void *ctx, const struct qf_claim_found *claim)
+static enum qf_code
+read_manifests(struct verify *v, const char *manifest, struct qf_err *err)
 {
-	struct verify *v = ctx;
+	struct qf_target *target = &v->salvage->target;
 
-	if (claim->name && !qf_names_add(v->claimed, claim->name + 2, QF_KIND_QUEUED))
-		v->nomem = true;
-	return !v->nomem;
+	if (!qf_accounts_list(v->accounts, v->salvage->from))
+		return qf_err_nomem(err);
+	if (manifest)
+		return qf_accounts_read_file(v->accounts, target, manifest, err);
+	if (target->manifests < 0)
+		return qf_err_set(err, QF_E_NOT_FOUND, "manifest",
+				  "the target has none: nothing was ever brought there");
+	return qf_accounts_read(v->accounts, target, err);
 }
 
 static enum qf_code
-read_file(struct verify *v, const char *path, struct qf_err *err)
+gather(struct verify *v, const char *manifest, struct qf_err *err)
 {
-	for (int round = 0; round < 2; round++) {
-		v->marks = round > 0;
-		if (!qf_manifest_each(v->salvage->io, AT_FDCWD, path, take_line, v))
-			return qf_err_sys(err, errno, path, "cannot read the manifest");
-	}
-	if (v->wrong_target)
-		return qf_err_set(err, QF_E_DATA, path, "is the manifest of another target");
-	return v->n ? QF_OK : qf_err_set(err, QF_E_DATA, path, "no manifest of a salvage");
-}
+	struct qf_salvage *salvage = v->salvage;
+	enum qf_code code = QF_OK;
 
-enum qf_code
-qf_salvage_verify(struct qf_salvage *salvage, const char *manifest, struct qf_err *err)
-{
-	struct verify v = {.salvage = salvage, .at_source = qf_names_new(),
-			   .claimed = qf_names_new()};
-	enum qf_code code = v.at_source && v.claimed ? QF_OK : qf_err_nomem(err);
-
-	if (!code && !salvage->has_target) {
+	if (!salvage->has_target) {
 		code = qf_target_open(salvage->to, true, &salvage->target, err);
 		salvage->has_target = code == QF_OK;
 	}
 	/* The source first: what moves while we look is seen twice rather than nowhere. */
 	if (!code)
-		code = manifest ? read_file(&v, manifest, err) : read_manifests(&v, err);
+		code = read_manifests(v, manifest, err);
 	if (!code)
-		code = qf_names_add_queue(v.at_source, salvage->from, err);
+		code = qf_names_add_queue(v->at_source, salvage->from, err);
 	if (!code)
-		code = qf_claims_look(salvage->from, note_claim, &v, err);
-	if (!code && v.nomem)
+		code = qf_claims_look(salvage->from, note_claim, v, err);
+	if (!code && v->nomem)
 		code = qf_err_nomem(err);
-	for (size_t i = 0; !code && i < v.n; i++) {
+	if (v->nclaims)
+		qsort(v->claims, v->nclaims, sizeof(*v->claims), by_id);
+	return code;
+}
+
+enum qf_code
+qf_salvage_verify(struct qf_salvage *salvage, const char *manifest, struct qf_err *err)
+{
+	struct verify v = {.salvage = salvage, .accounts = qf_accounts_new(),
+			   .at_source = qf_names_new()};
+	enum qf_code code = v.accounts && v.at_source ? gather(&v, manifest, err) : qf_err_nomem(err);
+	size_t n = code ? 0 : qf_accounts_n(v.accounts);
+
+	for (size_t i = 0; !code && i < n; i++) {
 		if (qf_salvage_cancelled(salvage))
 			code = qf_err_set(err, QF_E_INTERRUPTED, "verify", "interrupted");
 		else
-			verify_one(&v, &v.accounts[i]);
-		qf_salvage_progress(salvage, v.n);
+			verify_one(&v, qf_accounts_at(v.accounts, i));
+		qf_salvage_progress(salvage, n);
 	}
-	for (size_t i = 0; i < v.npaths; i++)
-		free(v.paths[i]);
-	free(v.paths);
-	free(v.table);
-	free(v.accounts);
+	if (v.source.queue)
+		qf_target_close(&v.source);
+	qf_accounts_free(v.back);
+	qf_accounts_free(v.accounts);
 	qf_names_free(v.at_source);
-	qf_names_free(v.claimed);
+	free(v.claims);
 	return code;
 }
