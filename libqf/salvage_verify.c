@@ -28,9 +28,10 @@ struct verify {
 		uint8_t whose;
 	} * claims;                 /* by id */
 	size_t nclaims, claims_cap;
-	/* What was brought to the source, from the target among others: read when it is asked for. */
+	/* All that was brought to the target, and to the source, from the target among others: read when it
+	   is asked for. */
 	struct qf_target source;
-	struct qf_accounts *back;
+	struct qf_accounts *forth, *back;
 	bool nomem;
 };
 
@@ -221,31 +222,47 @@ is_staged(struct verify *v, const struct qf_account *a)
 	return qf_arrive_is_staged(&v->salvage->target, &arrival);
 }
 
-/* Was it moved back as often as it was moved here? The manifests of the source tell. */
+/* Not known: then nothing was moved back. */
+static bool
+read_journeys(struct verify *v)
+{
+	struct qf_salvage *salvage = v->salvage;
+
+	if (v->back)
+		return true;
+	v->forth = v->forth ? v->forth : qf_accounts_new();
+	v->back = qf_accounts_new();
+	if (v->forth && v->back && qf_accounts_list(v->forth, salvage->from) &&
+	    qf_accounts_list(v->back, salvage->to) &&
+	    (v->source.queue || !qf_target_open(salvage->from, true, &v->source, NULL)) &&
+	    !qf_accounts_read(v->forth, &salvage->target, NULL) &&
+	    !qf_accounts_read(v->back, &v->source, NULL))
+		return true;
+	qf_accounts_free(v->back);
+	qf_accounts_free(v->forth);
+	v->back = v->forth = NULL;
+	return false;
+}
+
+/* Was it moved back as often as it was moved here? The manifests of both sides tell. */
 static bool
 was_moved_back(struct verify *v, const struct qf_account *a)
 {
 	struct qf_queue *to = v->salvage->to;
+	const struct qf_account *all;
 	uint64_t times = 0;
 
-	if (!v->back) {
-		v->back = qf_accounts_new();
-		if (!v->back || !qf_accounts_list(v->back, to) ||
-		    qf_target_open(v->salvage->from, true, &v->source, NULL) ||
-		    qf_accounts_read(v->back, &v->source, NULL)) {
-			/* Not known: then it was not. */
-			qf_accounts_free(v->back);
-			v->back = qf_accounts_new();
-		}
-	}
-	for (size_t i = 0; v->back && i < qf_queue_ndirs(to); i++) {
+	if (!read_journeys(v))
+		return false;
+	for (size_t i = 0; i < qf_queue_ndirs(to); i++) {
 		const struct qf_account *b =
 			qf_accounts_find(v->back, a->name + 2, qf_queue_dir(to, i)->path);
 
 		if (b && !b->copied && (b->moved || (b->mark && !b->voided)))
 			times += b->arrivals;
 	}
-	return times >= a->arrivals;
+	all = qf_accounts_find(v->forth, a->id, qf_accounts_path(v->accounts, a->from));
+	return all && times >= all->arrivals && times >= a->arrivals;
 }
 
 /* ------------------------------------------------------------------ one message, judged */
@@ -293,7 +310,8 @@ judge_not_arrived(const struct qf_account *a, struct qf_salvage_record *record,
 	else if (staged > 0)
 		missing = "not there yet: it is staged at the target, and not claimed at this source";
 	else if (staged < 0)
-		missing = "whether it has arrived cannot be seen: give all directories of the target";
+		missing = "whether it has arrived cannot be seen: where it was staged is not there; are these "
+			  "all directories of the target?";
 	else if (seen->again)
 		set(record, QF_SALVAGE_LEFT, a->outcome == QF_SALVAGE_SKIP ? QF_SALVAGE_WHY_STOPPED
 									   : record->why, NULL);
@@ -414,6 +432,7 @@ qf_salvage_verify(struct qf_salvage *salvage, const char *manifest, struct qf_er
 	if (v.source.queue)
 		qf_target_close(&v.source);
 	qf_accounts_free(v.back);
+	qf_accounts_free(v.forth);
 	qf_accounts_free(v.accounts);
 	qf_names_free(v.at_source);
 	free(v.claims);

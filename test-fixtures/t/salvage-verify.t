@@ -240,10 +240,15 @@ def back():
         tap.ok(p.run("verify") == 0 and p.outcomes() == ["left"] and "moved back" in p.details(),
                "moved back: not doubled", p.said)
     p.run("run", now=NOW + 100)
+    where = os.path.join(p.target, ".qf/manifests")
+    first = os.path.join(where, sorted(n for n in os.listdir(where) if n.endswith(".jsonl"))[0])
+    tap.ok(p.run("verify", "--manifest=" + first) == 0 and p.outcomes() == ["there"], "of the first journey", p.said)
     p.eat()
     p.put()
     tap.ok(p.run("verify") == 1 and p.outcomes() == ["doubled"],
            "gone from the target and at the source again, by nobody's hand: doubled", p.said)
+    tap.ok(p.run("verify", "--manifest=" + first) == 1 and p.outcomes() == ["doubled"],
+           "also for one who looks at the first journey alone", p.said)
 
 
 def elsewhere():
