@@ -207,6 +207,20 @@ go_on(struct qf_move_batch *batch, struct qf_move_slot *slot)
 	}
 }
 
+/* What was staged unheld before its return time passed would be returned at the first try. */
+static void
+go_on_in_time(struct qf_move_batch *batch, struct qf_move_slot *slot)
+{
+	bool holds = slot->arrival.name[0] == 'h';
+
+	go_on(batch, slot);
+	if (!holds || slot->step != STEP_MARKED || slot->arrival.name[0] != 'q')
+		return;
+	qf_err_set(&slot->err, QF_E_CHANGED, slot->arrival.name,
+		   "has passed its return time since it was staged");
+	slot->step = STEP_VOID;
+}
+
 void
 qf_move_adopt(struct qf_move_batch *batch, struct qf_move_slot *slot)
 {
@@ -214,7 +228,6 @@ qf_move_adopt(struct qf_move_batch *batch, struct qf_move_slot *slot)
 	const struct qf_move *move = slot->move;
 	enum qf_code code;
 	const char *id;
-	bool holds;
 
 	if (qf_salvage_cancelled(salvage)) {
 		qf_move_end(slot, QF_SALVAGE_SKIPPED, QF_SALVAGE_WHY_STOPPED, "not begun");
@@ -231,14 +244,7 @@ qf_move_adopt(struct qf_move_batch *batch, struct qf_move_slot *slot)
 		return;
 	id = slot->claim.name + 2;
 	slot->arrival.dir = qf_salvage_choose_dir(salvage, move->dir, id, NULL);
-	holds = slot->arrival.name[0] == 'h';
-	go_on(batch, slot);
-	/* It was staged before its return time passed: unheld it would be returned at the first try. */
-	if (holds && slot->step == STEP_MARKED && slot->arrival.name[0] == 'q') {
-		qf_err_set(&slot->err, QF_E_CHANGED, slot->arrival.name,
-			   "has passed its return time since it was staged");
-		slot->step = STEP_VOID;
-	}
+	go_on_in_time(batch, slot);
 }
 
 static bool
@@ -313,5 +319,5 @@ qf_move_read_copy(struct qf_move_batch *batch, struct qf_move_slot *slot)
 	slot->arrival.dir = item->to_dir;
 	slot->arrival.unclaimed = true;
 	qf_salvage_copy_key(salvage, slot->claim.msg, slot->arrival.key);
-	go_on(batch, slot);
+	go_on_in_time(batch, slot);
 }

@@ -340,6 +340,15 @@ def late():
             failures.append("%d: unheld: %s" % (n, p.said))
     tap.ok(held and put_back and not failures, "skipped when it is expired, claimed before: held, or put back",
            held, put_back, "\n".join(failures[:3]))
+    failures, points = [], 0
+    for n, p in killed(one(), "run", "--copy"):
+        if not p.staged():
+            continue
+        points += 1
+        status = [p.run("run", "--copy", now=later), p.run("run", "--copy", now=later), p.run("verify", now=later)]
+        if status != [2, 0, 0] or p.names() != ["df" + ID, "hf" + ID] or p.outcomes() != ["there"]:
+            failures.append("%d: %s %s %s" % (n, status, p.names(), p.said))
+    tap.ok(points > 2 and not failures, "a copy that was staged before: staged anew, held", "\n".join(failures[:3]))
 
 
 def main():
