@@ -515,9 +515,9 @@ def logged():
     log = os.path.join(p.top, "maillog")
     with open(log, "w") as f:
         for id, what, stat in lines:
-            f.write("Nov 22 10:00:00 mail sendmail[1]: %s: %s, delay=00:00:01, mailer=esmtp, %s\n" % (
+            f.write("Nov 23 01:30:00 mail sendmail[1]: %s: %s, delay=00:00:01, mailer=esmtp, %s\n" % (
                 id, what, stat) if what != "done" else
-                "Nov 22 10:00:00 mail sendmail[1]: %s: done; delay=00:00:03, ntries=1\n" % id)
+                "Nov 23 01:30:00 mail sendmail[1]: %s: done; delay=00:00:03, ntries=1\n" % id)
     done = p.run("plan", "--log=" + log, "--expired=move")
     found = p.outcomes()
     tap.ok(found[IDS[0]] == ("skip", "delivered") and found[IDS[1]][0] == found[IDS[2]][0] == "move",
@@ -534,8 +534,8 @@ def logged():
     # Another message had that id: it was somebody else's.
     with open(log, "a") as f:
         for id, sender in ((IDS[4], "somebody@else.example"), (IDS[2], "ann@src.example")):
-            f.write("Nov 22 09:00:00 mail sendmail[1]: %s: from=<%s>, size=9, class=0, nrcpts=2\n" % (id, sender))
-            f.write("Nov 22 11:00:00 mail sendmail[1]: %s: to=<bob@dst.example>,<eve@dst.example>, "
+            f.write("Nov 23 01:20:00 mail sendmail[1]: %s: from=<%s>, size=9, class=0, nrcpts=2\n" % (id, sender))
+            f.write("Nov 23 01:45:00 mail sendmail[1]: %s: to=<bob@dst.example>,<eve@dst.example>, "
                     "delay=00:00:01, mailer=esmtp, dsn=2.0.0, stat=Sent (ok)\n" % id)
     os.makedirs(os.path.dirname(db), exist_ok=True)
     made = harness.qf("audit", "log", "--db=" + db, "--now=@%d" % NOW, log)
