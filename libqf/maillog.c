@@ -28,7 +28,7 @@ struct qf_log {
 	struct qf_log_input *input;
 	struct qf_log_heads *heads;
 	struct qf_log_clock clock;
-	struct qf_log_fields fields, ahead; /* of the line in hand; of one that is yet to come */
+	struct qf_log_fields fields;
 	struct qf_log_event event;
 	struct qf_log_stats stats;
 	struct pending pending[PENDING_MAX];
@@ -270,28 +270,28 @@ says_lost(const struct qf_log_head *head)
 	return false;
 }
 
-/* The next accepted message whose line has no zone of its own, in *bytes, which is moved behind it.
+/*
+ * The next accepted message whose line has no zone of its own, in *bytes, which is moved behind it.
+ * Only what tells it from other lines is looked at: it is read for good when its turn comes.
  */
 static bool
 next_accepted(struct qf_log *log, struct qf_slice *bytes, struct qf_log_head *head,
 	      struct qf_slice *id)
 {
+	static const char from[] = ": from=", nrcpts[] = ", nrcpts=";
 	const char *end;
 
 	while (bytes->n > 0 && (end = memchr(bytes->p, '\n', bytes->n))) {
 		struct qf_slice line = {bytes->p, (size_t)(end - bytes->p)};
-		struct qf_log_event event = {0};
 		struct qf_log_head outer;
-		bool nomem = false;
 
 		*bytes = (struct qf_slice){end + 1, bytes->n - line.n - 1};
-		if (!memmem(line.p, line.n, ": from=", 7) ||
-		    !qf_log_head_read(log->heads, line, false, head, &outer) || outer.dated ||
-		    !qf_log_fields_read(&log->ahead, head, &event, &nomem) ||
-		    event.kind != QF_LOG_ACCEPTED)
-			continue;
-		*id = event.id;
-		return true;
+		if (memmem(line.p, line.n, from, sizeof(from) - 1) &&
+		    memmem(line.p, line.n, nrcpts, sizeof(nrcpts) - 1) &&
+		    qf_log_head_read(log->heads, line, false, head, &outer) && !outer.dated &&
+		    qf_log_id(head->text, id) && head->text.n >= id->n + sizeof(from) - 1 &&
+		    memcmp(head->text.p + id->n, from, sizeof(from) - 1) == 0)
+			return true;
 	}
 	return false;
 }
@@ -541,8 +541,6 @@ qf_log_free(struct qf_log *log)
 	qf_log_heads_free(log->heads);
 	qf_arena_release(&log->fields.arena);
 	qf_buf_release(&log->fields.plain);
-	qf_arena_release(&log->ahead.arena);
-	qf_buf_release(&log->ahead.plain);
 	qf_buf_release(&log->record);
 	for (size_t i = 0; i < PENDING_MAX; i++)
 		qf_buf_release(&log->pending[i].text);

@@ -157,40 +157,41 @@ audit_name_read(const char *path, int64_t now, struct audit_name *out)
 }
 
 bool
-audit_name_head(const char *path, size_t n, uint8_t head[SHA256_DIGEST_SIZE], int64_t *size)
+audit_name_head(const char *path, size_t n, uint8_t head[SHA256_DIGEST_SIZE], struct stat *st)
 {
 	unsigned char bytes[AUDIT_LOG_HEAD];
 	struct sha256_ctx hash;
-	struct stat st;
 	ssize_t got = -1;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd < 0)
 		return false;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+	if (fstat(fd, st) == 0 && S_ISREG(st->st_mode))
 		got = pread(fd, bytes, n < sizeof(bytes) ? n : sizeof(bytes), 0);
 	close(fd);
 	if (got < 0)
 		return false;
-	*size = st.st_size;
 	sha256_init(&hash);
 	sha256_update(&hash, (size_t)got, bytes);
 	sha256_digest(&hash, SHA256_DIGEST_SIZE, head);
 	return true;
 }
 
-/* A file that has something in it, as the one before. */
+/* A file that has something in it, as the one before; of several, the one written last. */
 static bool
 take_before(const char *path, bool named, struct audit_before *out)
 {
+	struct audit_before before = {.named = named};
 	struct audit_name name;
+	struct stat st;
 
-	if (!audit_name_head(path, AUDIT_LOG_HEAD, out->head, &out->size) || out->size == 0)
+	if (!audit_name_head(path, AUDIT_LOG_HEAD, before.head, &st) || st.st_size == 0)
 		return false;
 	audit_name_read(path, 0, &name);
-	if (name.packed)
-		out->size = -1;
-	out->named = named;
+	before.size = name.packed ? -1 : st.st_size;
+	before.mtime = st.st_mtime;
+	if (before.mtime > out->mtime)
+		*out = before;
 	return true;
 }
 
@@ -242,9 +243,13 @@ dated(const struct audit_name *name, const char *path, struct audit_before *out)
 bool
 audit_name_before(const char *path, struct audit_before *out)
 {
+	static const char *const last[] = {".0", ".1", ".old"};
+	struct audit_before other;
 	struct audit_name name;
 	char number[32];
+	bool found = false;
 
+	*out = (struct audit_before){.mtime = INT64_MIN};
 	audit_name_read(path, 0, &name);
 	if (!*name.stem || name.number < 0)
 		return false;
@@ -254,6 +259,15 @@ audit_name_before(const char *path, struct audit_before *out)
 		snprintf(number, sizeof(number), ".%lld", (long long)name.number + 1);
 		return numbered(&name, number, out);
 	}
-	return numbered(&name, ".0", out) || numbered(&name, ".1", out) ||
-	       numbered(&name, ".old", out) || dated(&name, path, out);
+	for (size_t i = 0; i < sizeof(last) / sizeof(*last); i++)
+		found |= numbered(&name, last[i], out);
+	/* Another way of naming them may have left some behind: which, the times have to tell. */
+	other = (struct audit_before){.mtime = INT64_MIN};
+	if (!dated(&name, path, &other))
+		return found;
+	if (found && other.mtime == out->mtime)
+		return false;
+	if (other.mtime > out->mtime)
+		*out = other;
+	return true;
 }

@@ -5,6 +5,7 @@
 #define QF_TOOLS_AUDIT_NAME_H
 
 #include <nettle/sha2.h>
+#include <sys/stat.h>
 
 #include "audit.h"
 
@@ -27,13 +28,14 @@ void audit_name_read(const char *path, int64_t now, struct audit_name *out);
 struct audit_before {
 	uint8_t head[SHA256_DIGEST_SIZE];
 	int64_t size; /* -1: compressed */
-	bool named;   /* the name itself says that none is between: the number, or the day before */
+	int64_t mtime;
+	bool named; /* the name itself says that none is between: the number, or the day before */
 };
 
 /* Look for it in the folder. False: there is none. */
 bool audit_name_before(const char *path, struct audit_before *out);
 
-/* Hash of the first bytes of a file. *size: of the file. False: it is none, or cannot be read. */
-bool audit_name_head(const char *path, size_t n, uint8_t head[SHA256_DIGEST_SIZE], int64_t *size);
+/* Hash of the first bytes of a file, and what it is. False: it is none, or cannot be read. */
+bool audit_name_head(const char *path, size_t n, uint8_t head[SHA256_DIGEST_SIZE], struct stat *st);
 
 #endif

@@ -13,6 +13,10 @@
 
 /* So many lines that have no time are none of a log. */
 #define STRANGE 20
+/* Children of a daemon that was replaced work so long, and have pids so little below the new one's
+   (more is no older one: pids begin anew). */
+#define LINGERING 600
+#define PIDS 16384
 /* A syslog daemon says that it dropped lines when it is over. */
 #define DROPPING 600
 
@@ -98,6 +102,13 @@ look_for_losses(struct audit_notes *notes, const struct qf_log_stats *stats, int
 
 	if (until == QF_TIME_NONE)
 		return;
+	/* Lines of several hosts are not quite in order. */
+	if (since > until) {
+		int64_t swap = since;
+
+		since = until;
+		until = swap;
+	}
 	if (stats->lost > notes->lost)
 		add_loss(notes, since - DROPPING, until, "it says itself that lines were lost");
 	if (stats->garbled > notes->garbled || stats->strange >= notes->strange + STRANGE)
@@ -114,16 +125,36 @@ is_one_start(const struct audit_stretch *before, int64_t time)
 	return !(before->saw & ~(unsigned)QF_LOG_SAW_ANY) && time - before->first <= AUDIT_AT_ONCE;
 }
 
+/* Is a line by a process that the daemon did not start, but one before it? */
+static bool
+is_of_before(const struct audit_stretch *stretch, const struct qf_log_event *event)
+{
+	return stretch->pid > 0 && event->pid > 0 && event->pid < stretch->pid &&
+	       stretch->pid - event->pid < PIDS && event->time - stretch->first < LINGERING;
+}
+
+/* What a line shows of the configuration of the daemon that started last. */
+static unsigned
+saw_of(const struct audit_stretch *stretch, const struct qf_log_event *event)
+{
+	unsigned saw = qf_log_saw(event);
+
+	/* The queue of submissions has another one. */
+	if (begins(event->ident, "sm-msp") || is_of_before(stretch, event))
+		return QF_LOG_SAW_ANY;
+	if (stretch->pid <= 0 || event->pid != stretch->pid)
+		saw &= ~(unsigned)QF_LOG_SAW_STARTED;
+	return saw;
+}
+
 void
 audit_notes_event(struct audit_notes *notes, const struct qf_log_event *event,
 		  const struct qf_log_stats *stats)
 {
 	struct qf_slice host = event->host.p ? event->host : (struct qf_slice){"", 0};
-	bool submission = begins(event->ident, "sm-msp");
-	bool start = !submission && event->kind == QF_LOG_DAEMON &&
+	bool start = !begins(event->ident, "sm-msp") && event->kind == QF_LOG_DAEMON &&
 		     begins(event->text, "starting daemon");
 	struct audit_stretch *stretch, *before;
-	unsigned saw = QF_LOG_SAW_ANY;
 
 	if (event->time == QF_TIME_NONE)
 		return;
@@ -140,15 +171,9 @@ audit_notes_event(struct audit_notes *notes, const struct qf_log_event *event,
 		stretch->first = event->time;
 	if (event->time > stretch->last)
 		stretch->last = event->time;
-	if (start)
+	if (start && stretch->pid <= 0)
 		stretch->pid = event->pid;
-	/* The queue of submissions has a configuration of its own, which says nothing of the other;
-	   nor does a daemon of before, which stops only now. */
-	if (!submission)
-		saw = qf_log_saw(event);
-	if (stretch->pid <= 0 || event->pid != stretch->pid)
-		saw &= ~(unsigned)QF_LOG_SAW_STARTED;
-	stretch->saw |= saw;
+	stretch->saw |= saw_of(stretch, event);
 	stretch->changed = true;
 }
 

@@ -61,16 +61,16 @@ enum { ID, FIRST, LAST, PATH, OFFSET, READ_AT, FOREIGN, ZONE_BY, HEAD, HEAD_SIZE
 static int64_t
 reach_of(const struct audit_span *span, const struct store_statement *s)
 {
-	int64_t last = span->last, read_at = store_int(s, READ_AT), size;
+	int64_t last = span->last, read_at = store_int(s, READ_AT);
 	uint8_t head[SHA256_DIGEST_SIZE];
 	struct stat st;
 	bool exported = is_by(store_text(s, ZONE_BY), QF_LOG_BY_EXPORT);
 
-	if (span->damaged || span->name.put_away || stat(span->path, &st) != 0 ||
-	    !audit_name_head(span->path, (size_t)store_int(s, HEAD_SIZE), head, &size) ||
-	    memcmp(head, span->head, sizeof(head)) != 0 || size < span->offset)
+	if (span->damaged || span->name.put_away ||
+	    !audit_name_head(span->path, (size_t)store_int(s, HEAD_SIZE), head, &st) ||
+	    memcmp(head, span->head, sizeof(head)) != 0 || st.st_size < span->offset)
 		return last;
-	if (size > span->offset)
+	if (st.st_size > span->offset)
 		return !exported && read_at > last ? read_at : last;
 	/* So ends an export; and a copy, later than its last line with no other's line after it. */
 	if (exported || (st.st_mtime > last + COPIED && store_int(s, FOREIGN) == 0))

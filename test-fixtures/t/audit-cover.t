@@ -69,8 +69,17 @@ def at(label, ago):
     connection.close()
 
 
-def snapshots(a_ago=3600):
-    queue = os.path.join(tmp, "empty")
+def put(queue, id, created, tried):
+    os.makedirs(queue, exist_ok=True)
+    for name, content in (("df", "body\n"), ("qf", "V8\nT%d\nK%d\nN1\nP30000\nS<ann@src.example>\nRPFD:<a@d.example>\n"
+                                             "H??Message-Id: <%s@x>\n.\n" % (created, tried, id))):
+        with open(os.path.join(queue, name + id), "w") as f:
+            f.write(content)
+        os.chmod(os.path.join(queue, name + id), 0o600)
+
+
+def snapshots(a_ago=3600, name="empty"):
+    queue = os.path.join(tmp, name)
     os.makedirs(queue, exist_ok=True)
     for label, ago in (("a", a_ago), ("b", 50)):
         audit("index", "--label=" + label, "-Q" + queue)
@@ -184,6 +193,18 @@ def files():
             ("as the one before that stops now does not",
              [("mail.log", quiet + [line(1990, "stopping daemon, reason=signal", program="sendmail[6]")], 1990)],
              "LogLevel"),
+            ("nor does its child, which goes on",
+             [("mail.log", base + [line(2000, START, program="sendmail[70]"),
+                                   to(1995, id_at(now - 8900, 9), program="sendmail[60]")], 1990)], "LogLevel"),
+            ("its own does", [("mail.log", base + [line(2000, START, program="sendmail[70]"),
+                                                   to(1995, id_at(now - 8900, 9), program="sendmail[71]")], 1990)], None),
+            ("errors alone in a file of their own",
+             [("mail.log", base + [line(3000, "SYSERR(root): x", host="lab"), other], 898),
+              ("mail.err", [line(3000, "SYSERR(root): x", host="lab")], 3000)], None),
+            ("numbers of before days", [("mail.log.1", [line(9 * DAY, START)] + mail(9 * DAY, 1), 9 * DAY - 2),
+                                        ("mail.log-" + named(3), mail(3 * DAY, 4), 3 * DAY - 2),
+                                        ("mail.log", mail(DAY - 60, 6), DAY - 62)],
+             "mail.log", 4 * DAY),
             ("the queue of submissions is no other start",
              [("mail.log", base + [line(2000, "starting daemon (8.17.1): queueing@00:20:00",
                                         program="sm-msp-queue[8]")], 2000)], None),
@@ -232,6 +253,15 @@ def names_of_another_time():
     check("logs: until they are", None)
 
 
+def not_the_first():
+    """A message of A says that a daemon ran before the one whose start the log begins with."""
+    folder = fresh()
+    put(os.path.join(tmp, "full"), id_at(now - 5000, 1), now - 5000, now - 4999)
+    snapshots(name="full")
+    read(folder, "mail.log", [line(1000, START)] + mail(900, 3), 898)
+    check("logs: a start after a message was there", "begins at")
+
+
 def gone():
     folder = fresh()
     snapshots()
@@ -246,12 +276,7 @@ def judged(logs, live_ago=50, at_ago=2000, host="lab"):
     folder = fresh()
     id = id_at(now - at_ago, 5)
     queue = os.path.join(folder, "aws-backup-restore_x", "mqueue")
-    os.makedirs(queue)
-    for name, content in (("df", "body\n"), ("qf", "V8\nT%d\nK%d\nN1\nP30000\nS<ann@src.example>\nRPFD:<a@d.example>\n"
-                                             "H??Message-Id: <%s@x>\n.\n" % (now - at_ago, now - at_ago + 1, id))):
-        with open(os.path.join(queue, name + id), "w") as f:
-            f.write(content)
-        os.chmod(os.path.join(queue, name + id), 0o600)
+    put(queue, id, now - at_ago, now - at_ago + 1)
     live = os.path.join(tmp, "empty")
     os.makedirs(live, exist_ok=True)
     audit("index", "--label=live", "-Q" + live)
@@ -306,6 +331,7 @@ try:
     files()
     names_of_another_time()
     gone()
+    not_the_first()
     reports()
     older()
 finally:
