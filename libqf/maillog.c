@@ -300,12 +300,18 @@ next_accepted(struct qf_log *log, struct qf_slice *bytes, struct qf_log_head *he
 static void
 expect(struct qf_log *log, struct qf_slice bytes)
 {
-	struct qf_slice rest = bytes, id;
+	struct qf_slice rest = bytes, further, id;
 	struct qf_log_head head, outer;
 	int64_t local = log->clock.before;
 
 	if (!next_accepted(log, &rest, &head, &id) || !qf_log_clock_expect(&log->clock, &head, id))
 		return;
+	further = rest;
+	if (next_accepted(log, &further, &head, &id) &&
+	    qf_log_clock_denies(&log->clock, &head, id, log->clock.next)) {
+		log->clock.next = log->clock.zone;
+		return;
+	}
 	while (bytes.p < rest.p) {
 		const char *end = memchr(bytes.p, '\n', bytes.n);
 		struct qf_slice line = {bytes.p, (size_t)(end - bytes.p)};
@@ -323,7 +329,6 @@ sample(struct qf_log *log)
 {
 	struct qf_slice bytes = qf_log_input_bytes(log->input), id;
 	struct qf_log_head head;
-
 	bool known = log->clock.by_ids;
 
 	for (unsigned i = 0; !known && i < SAMPLES; i++)
@@ -333,15 +338,37 @@ sample(struct qf_log *log)
 	expect(log, qf_log_input_bytes(log->input));
 }
 
-/* From an accepted message, whose line is in hand, to the one after it. */
-static void
-look_ahead(struct qf_log *log)
+/* What comes after the line in hand. */
+static struct qf_slice
+after_line(const struct qf_log *log)
 {
 	struct qf_slice bytes = qf_log_input_bytes(log->input);
 	const char *end = bytes.n > 0 ? memchr(bytes.p, '\n', bytes.n) : NULL;
 
-	if (end)
-		expect(log, (struct qf_slice){end + 1, bytes.n - (size_t)(end - bytes.p) - 1});
+	return end ? (struct qf_slice){end + 1, bytes.n - (size_t)(end - bytes.p) - 1}
+		   : (struct qf_slice){"", 0};
+}
+
+/* The time of a line by which a message was accepted, and what it tells of others. */
+static int64_t
+time_of_accepted(struct qf_log *log, const struct qf_log_head *head, struct qf_slice id)
+{
+	struct qf_slice rest = after_line(log), next_id;
+	struct qf_log_head next;
+	int64_t time;
+	int zone;
+
+	if (head->has_zone || log->json) {
+		qf_log_clock_learn(&log->clock, head, id);
+		return qf_log_clock_time(&log->clock, head, QF_TIME_NONE);
+	}
+	if (!qf_log_clock_summer(&log->clock, head, id, &zone) ||
+	    !next_accepted(log, &rest, &next, &next_id) ||
+	    !qf_log_clock_denies(&log->clock, &next, next_id, zone))
+		qf_log_clock_learn(&log->clock, head, id);
+	time = qf_log_clock_time(&log->clock, head, QF_TIME_NONE);
+	expect(log, after_line(log));
+	return time;
 }
 
 /* Understand a line. True when log->event is one. */
@@ -378,10 +405,7 @@ read_line(struct qf_log *log, struct qf_slice line, const struct qf_log_record *
 	}
 	/* Its own id tells the zone of the line; of others, what came before and what comes. */
 	if (export_time == QF_TIME_NONE && event->kind == QF_LOG_ACCEPTED) {
-		qf_log_clock_learn(&log->clock, &head, event->id);
-		event->time = qf_log_clock_time(&log->clock, &head, export_time);
-		if (!head.has_zone && !log->json)
-			look_ahead(log);
+		event->time = time_of_accepted(log, &head, event->id);
 		return true;
 	}
 	event->time = qf_log_clock_time(&log->clock, &head, export_time);

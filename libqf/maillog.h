@@ -103,6 +103,14 @@ int64_t qf_log_clock_time(struct qf_log_clock *clock, const struct qf_log_head *
 /* A message was accepted at that line: its id tells the time. Before qf_log_clock_time(). */
 void qf_log_clock_learn(struct qf_log_clock *clock, const struct qf_log_head *head,
 			struct qf_slice id);
+/*
+ * Does it tell that summer time began, in *zone? So does one that took an hour in coming; but then
+ * the next one denies that zone, whose id would be later than its line.
+ */
+bool qf_log_clock_summer(struct qf_log_clock *clock, const struct qf_log_head *head,
+			 struct qf_slice id, int *zone);
+bool qf_log_clock_denies(struct qf_log_clock *clock, const struct qf_log_head *head,
+			 struct qf_slice id, int zone);
 /* The same of one of the first lines, before any is read. False: no more of them are of use. */
 bool qf_log_clock_sample(struct qf_log_clock *clock, const struct qf_log_head *head,
 			 struct qf_slice id);

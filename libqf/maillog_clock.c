@@ -195,6 +195,26 @@ take_zone(struct qf_log_clock *clock, int zone, int64_t rest)
 	clock->later = 0;
 }
 
+bool
+qf_log_clock_summer(struct qf_log_clock *clock, const struct qf_log_head *head, struct qf_slice id,
+		    int *zone)
+{
+	int64_t rest;
+
+	return clock->by_ids && !clock->given_zone && zone_told(clock, head, id, zone, &rest) &&
+	       *zone == clock->zone + SUMMER && rest <= PROMPT;
+}
+
+bool
+qf_log_clock_denies(struct qf_log_clock *clock, const struct qf_log_head *head, struct qf_slice id,
+		    int zone)
+{
+	int64_t rest;
+	int told;
+
+	return zone_told(clock, head, id, &told, &rest) && told < zone;
+}
+
 void
 qf_log_clock_learn(struct qf_log_clock *clock, const struct qf_log_head *head, struct qf_slice id)
 {

@@ -420,6 +420,26 @@ Test(maillog, summer_time_begins_within_a_log)
 	finish();
 }
 
+/* It was an hour in coming: the next one shows that the clock was not changed. */
+Test(maillog, a_slow_message_begins_no_summer_time)
+{
+	const struct qf_log_event *e =
+		only("Oct 25 00:00:00 lab sendmail[1]: 69P00002012345: from=a@b, size=1, class=0, "
+		     "nrcpts=1, relay=x\n"
+		     "Oct 25 03:00:20 lab sendmail[1]: 69P20003012345: from=a@b, size=1, class=0, "
+		     "nrcpts=1, relay=x\n"
+		     "Oct 25 03:00:21 lab sendmail[1]: 69P20003012345: unquarantine\n"
+		     "Oct 25 03:30:01 lab sendmail[1]: 69P3U002012345: from=a@b, size=1, class=0, "
+		     "nrcpts=1, relay=x\n");
+
+	cr_expect_eq(e->time, 1792886400);
+	cr_expect_eq(next()->time, 1792886400 + 3 * 3600 + 20);
+	cr_expect_eq(next()->time, 1792886400 + 3 * 3600 + 21);
+	cr_expect_eq(next()->time, 1792886400 + 3 * 3600 + 1801);
+	finish();
+	cr_expect_eq(stats.zone, 0);
+}
+
 Test(maillog, what_a_damaged_log_has_is_counted)
 {
 	static const char text[] = HEAD ID

@@ -188,8 +188,6 @@ take_files(struct audit_cover *cover, const struct audit_spans *spans, int64_t f
 			cover->first = span->first;
 			cover->begins = span->begins;
 		}
-		if (cover->last == QF_TIME_NONE || span->last > cover->last)
-			cover->last = span->last;
 	}
 	cover->begins &= cover->first == oldest;
 }
@@ -202,7 +200,7 @@ audit_cover_load(struct audit_cover *cover, struct store *store, int64_t from, i
 	struct holes h = {.cover = cover, .spans = &spans, .from = from, .to = to};
 	enum qf_code code;
 
-	*cover = (struct audit_cover){.first = QF_TIME_NONE, .last = QF_TIME_NONE};
+	*cover = (struct audit_cover){.first = QF_TIME_NONE};
 	code = audit_spans_load(&spans, store, err);
 	if (code == QF_OK) {
 		take_files(cover, &spans, from, to);

@@ -25,7 +25,7 @@ struct audit_cover {
 	unsigned level, high; /* as qf_log_level(), of all logs of that time */
 	unsigned least;	      /* the same of the host and start of a daemon that says least */
 	char weakest[256];    /* that one: the file, the host, and since when */
-	int64_t first, last;  /* events */
+	int64_t first;	      /* event */
 	bool begins;	      /* nothing is known of before the first, which starts a daemon */
 	size_t files;
 	struct audit_hole *holes;
