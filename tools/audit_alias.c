@@ -1,7 +1,8 @@
 /*
  * audit_alias - recipients that stand in the log under other names: what was accepted for an alias
- * was sent to its members, and ctladdr= of their lines is the alias. How many they were, no line
- * says, unless one says that the message is done.
+ * was sent to its members. Their lines have the alias as ctladdr=, where it is a user, or a list
+ * that has an owner; or nothing but the way an address is written tells. How many they were, no
+ * line says, unless one says that the message is done.
  */
 #include <stdio.h>
 #include <string.h>
@@ -39,14 +40,27 @@ audit_fate_is_as(const struct audit_fate *fate, const struct audit_fact *fact, s
 	return fact->controller.there && is_same(audit_fate_text(fate, fact->controller), bare);
 }
 
+/* What the log says of how it was accepted; NULL. */
+static const struct audit_fact *
+acceptance(const struct audit_fate *fate)
+{
+	for (size_t i = 0; i < fate->nfacts; i++)
+		if (fate->facts[i].says == AUDIT_SAYS_ACCEPTED && fate->facts[i].member == 0)
+			return &fate->facts[i];
+	return NULL;
+}
+
 bool
 audit_fate_is_own(const struct audit_fate *fate, size_t named)
 {
 	const struct audit_fact *fact = &fate->facts[fate->named[named].fact];
+	const struct audit_fact *accepted = acceptance(fate);
 
-	return is_log(fact) &&
-	       (!fact->controller.there ||
-		audit_fate_is_as(fate, fact, audit_fate_text(fate, fate->named[named].bare)));
+	if (!is_log(fact))
+		return false;
+	if (fact->controller.there)
+		return audit_fate_is_as(fate, fact, audit_fate_text(fate, fate->named[named].bare));
+	return !fate->named[named].plain || !accepted || !accepted->smtp;
 }
 
 bool
@@ -84,16 +98,6 @@ is_listed(const struct audit_recipients *list, struct qf_slice bare)
 	return false;
 }
 
-/* For how many it was accepted; -1. */
-static int64_t
-accepted_for(const struct audit_fate *fate)
-{
-	for (size_t i = 0; i < fate->nfacts; i++)
-		if (fate->facts[i].says == AUDIT_SAYS_ACCEPTED && fate->facts[i].member == 0)
-			return fate->facts[i].nrcpts;
-	return -1;
-}
-
 /* Is the controller one of the list by its very name, and another than this one? */
 static bool
 is_of_another(const struct audit_fate *fate, const struct audit_fact *fact,
@@ -108,7 +112,8 @@ audit_fate_alias(const struct audit_fate *fate, const struct audit_recipients *l
 		 struct qf_slice bare)
 {
 	struct qf_slice before = {NULL, 0};
-	int64_t nrcpts = accepted_for(fate), strangers = 0, itself = QF_TIME_NONE;
+	const struct audit_fact *accepted = acceptance(fate);
+	int64_t nrcpts = accepted ? accepted->nrcpts : -1, strangers = 0, itself = QF_TIME_NONE;
 	size_t first, n = audit_fate_named(fate, bare, &first);
 
 	for (size_t i = first; i < first + n; i++) {
@@ -139,17 +144,21 @@ audit_fate_alias(const struct audit_fate *fate, const struct audit_recipients *l
 	return strangers && (nrcpts < 0 || strangers + (int64_t)list->n > nrcpts);
 }
 
-/* Has none of the facts before it the same controller? */
+/* The first of those sent as the same alias; all of which no line says as what they were are of
+   one. */
 static bool
 is_first_as(const struct audit_fate *fate, size_t named)
 {
-	struct qf_slice controller =
-		audit_fate_text(fate, fate->facts[fate->named[named].fact].controller);
+	const struct audit_fact *fact = &fate->facts[fate->named[named].fact];
+	struct qf_slice controller = audit_fate_text(fate, fact->controller);
 
 	for (size_t i = 0; i < named; i++) {
-		const struct audit_fact *fact = &fate->facts[fate->named[i].fact];
+		const struct audit_fact *other = &fate->facts[fate->named[i].fact];
 
-		if (is_log(fact) && audit_fate_is_as(fate, fact, controller))
+		if (!is_log(other) || audit_fate_is_own(fate, i))
+			continue;
+		if (controller.p ? audit_fate_is_as(fate, other, controller)
+				 : !other->controller.there)
 			return false;
 	}
 	return true;
@@ -176,7 +185,8 @@ audit_fate_rest(const struct audit_fate *fate, const struct audit_recipients *li
 		const struct audit_fact *fact = &fate->facts[fate->named[i].fact];
 
 		aliases += is_log(fact) && !audit_fate_is_own(fate, i) && is_first_as(fate, i) &&
-			   !is_listed(list, audit_fate_text(fate, fact->controller));
+			   !(fact->controller.there &&
+			     is_listed(list, audit_fate_text(fate, fact->controller)));
 	}
 	known = own + aliases;
 	if (nrcpts > (int64_t)known) {

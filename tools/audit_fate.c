@@ -150,9 +150,11 @@ static enum qf_code
 load_named(struct audit_fate *fate, struct store *store, int64_t event, struct qf_err *err)
 {
 	struct store_statement *s;
+	struct qf_slice address;
 	bool row;
 	enum qf_code code = store_cached(
-		store, "SELECT bare FROM event_recipients WHERE event = ?1 ORDER BY n", &s, err);
+		store, "SELECT bare, address FROM event_recipients WHERE event = ?1 ORDER BY n", &s,
+		err);
 
 	if (code != QF_OK)
 		return code;
@@ -163,9 +165,13 @@ load_named(struct audit_fate *fate, struct store *store, int64_t event, struct q
 			store_reset(s);
 			return no_memory(err);
 		}
+		address = store_text(s, 1);
 		fate->facts[fate->nfacts - 1].names = true;
 		fate->named[fate->nnamed++] = (struct audit_named){
-			.bare = keep(fate, store_text(s, 0)), .fact = fate->nfacts - 1};
+			.bare = keep(fate, store_text(s, 0)),
+			.plain = address.n > 0 && address.p[0] != '<',
+			.fact = fate->nfacts - 1,
+		};
 	}
 	return code;
 }
@@ -211,7 +217,7 @@ add_event(struct audit_fate *fate, struct store *store, const struct store_state
 {
 	struct audit_fact *fact;
 	struct qf_buf where = {0};
-	struct qf_slice kind = store_text(s, 2);
+	struct qf_slice kind = store_text(s, 2), relay = store_text(s, 7);
 	int64_t event = store_int(s, 0);
 	enum qf_code code = QF_OK;
 
@@ -234,6 +240,8 @@ add_event(struct audit_fate *fate, struct store *store, const struct store_state
 		.sender = keep(fate, store_text(s, 13)),
 		.message_id = keep(fate, store_text(s, 14)),
 		.controller = keep(fate, store_text(s, 17)),
+		/* Of a program that runs sendmail there is no address of a host. */
+		.smtp = relay.n && memchr(relay.p, '[', relay.n),
 	};
 	qf_buf_release(&where);
 	if (is(kind, qf_log_kind_name(QF_LOG_DELIVERY)))

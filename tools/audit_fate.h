@@ -46,6 +46,7 @@ struct audit_fact {
 	int64_t nrcpts; /* of ACCEPTED; -1 */
 	int64_t size;	/* of ACCEPTED; -1 */
 	size_t member;	/* of ids: whose line it is */
+	bool smtp;	/* ACCEPTED: from a client that speaks SMTP */
 	bool names;	/* recipients: it is about these alone */
 	struct audit_text host, where, text, sender, message_id;
 	struct audit_text controller; /* the alias it was sent as, or nobody */
@@ -54,6 +55,7 @@ struct audit_fact {
 /* A recipient that a fact names, as addresses are compared. */
 struct audit_named {
 	struct audit_text bare;
+	bool plain; /* stands without <> */
 	size_t fact;
 };
 
@@ -98,7 +100,11 @@ bool audit_fate_is_as(const struct audit_fate *fate, const struct audit_fact *fa
 		      struct qf_slice bare);
 /* Do lines say, of each id it went on under, that it has left the queue? */
 bool audit_fate_is_done(const struct audit_fate *fate, size_t *proof);
-/* A recipient of the log by its own name, and not as the member of an alias. */
+/*
+ * A recipient of the log by its own name, and not as the member of an alias: those have a ctladdr=
+ * that is another, or stand as the alias has them, without the <> that clients put around who they
+ * send to.
+ */
 bool audit_fate_is_own(const struct audit_fate *fate, size_t named);
 /*
  * audit_fate_rest - of a message that was accepted for nrcpts (-1: not known): of how many of those

@@ -266,31 +266,42 @@ by_end(const struct audit_fate *fate, bool alone, size_t first, size_t n, struct
 	return true;
 }
 
-/* As an alias: to members, and to all of them where the message is done. */
+/* Served under other names, since it was last tried under its own: as an alias, all members of
+   which have it where the message is done; and of one that is done nobody is left. */
 static bool
-by_members(const struct audit_fate *fate, struct qf_slice bare, struct audit_verdict *out)
+by_members(const struct audit_fate *fate, size_t first, size_t n,
+	   const struct audit_recipient *rcpt, struct audit_verdict *out)
 {
-	size_t members = 0, done;
+	size_t tried = last_of(fate, first, n, AUDIT_SAYS_DEFERRED), members = 0, done;
+	bool is_done = audit_fate_is_done(fate, &done) && !rcpt->never;
 
+	if (last_of(fate, first, n, AUDIT_SAYS_FAILED) != SIZE_MAX ||
+	    last_of(fate, first, n, AUDIT_SAYS_UNCLEAR) != SIZE_MAX)
+		return false;
 	for (size_t i = 0; i < fate->nnamed; i++) {
 		size_t at = fate->named[i].fact;
+		const struct audit_fact *fact = &fate->facts[at];
 
-		if (fate->facts[at].says != AUDIT_SAYS_SENT || audit_fate_is_own(fate, i) ||
-		    !audit_fate_is_as(fate, &fate->facts[at], bare))
+		if (fact->says != AUDIT_SAYS_SENT ||
+		    (tried != SIZE_MAX && fact->time <= fate->facts[tried].time) ||
+		    (!is_done && fact->controller.there &&
+		     !audit_fate_is_as(fate, fact, rcpt->bare)) ||
+		    (!is_done && audit_fate_is_own(fate, i)))
 			continue;
 		members++;
-		if (members < sizeof(out->proof) / sizeof(*out->proof))
+		if (members < sizeof(out->proof) / sizeof(*out->proof) &&
+		    (!out->nproof || out->proof[out->nproof - 1] != at))
 			add_proof(out, at);
 	}
-	if (members && audit_fate_is_done(fate, &done)) {
+	if (members && is_done) {
 		add_proof(out, done);
 		out->end = AUDIT_END_DELIVERED;
 		return true;
 	}
 	if (members)
 		snprintf(out->why, sizeof(out->why),
-			 "sent to %zu members of this alias; whether to all, no line says ('done' "
-			 "of LogLevel 10 does)",
+			 "sent to %zu others, as to members of an alias; whether to all, no line "
+			 "says ('done' of LogLevel 10 does)",
 			 members);
 	return members > 0;
 }
@@ -312,7 +323,7 @@ audit_fate_judge(const struct audit_fate *fate, const struct audit_recipient *rc
 	if (by_lines(fate, rcpt, first, n, out) || by_end(fate, alone, first, n, out))
 		return;
 	out->end = AUDIT_END_UNKNOWN;
-	if (!rcpt || !by_members(fate, rcpt->bare, out))
+	if (!rcpt || !by_members(fate, first, n, rcpt, out))
 		say_why(fate, first, n, out);
 }
 

@@ -262,6 +262,8 @@ def accepted_for():
             ("one of two named, and the rest expired",
              [came(2000, i, 2), to(1990, i, a), report_of(1000, i, 7, EXPIRED)], {"a": "delivered", "?": "returned"}),
             ("a member of an alias", [came(2000, i), member], {"m": "delivered", "?": "missing"}),
+            ("a member of an alias, as it stands there", [came(2000, i), to(1990, i, "m1@dst.example")],
+             {"m": "delivered", "?": "missing"}),
             ("that, and done", [came(2000, i), member, done], {"m": "delivered"}),
             ("a to= line that was cut", [came(2000, i, 1), to(1990, i, a)[:-40] + "\n"], {"?": "missing"}),
             ("one part done of two", [came(2000, i, 2), line(2000, i, "split: count=1, id=" + k),
@@ -274,7 +276,10 @@ def accepted_for():
         tap.ok(got == wanted and total["accounted"] == ("missing" not in wanted.values()),
                "reconcile: accepted for so many: " + name, got, case.why)
     # The alias itself was in A.
-    for lines, wanted, word in (([member], "missing", "members of this alias"), ([member, done], "delivered", "")):
+    plain = to(1990, i, "m1@dst.example,m2@dst.example")
+    for lines, wanted, word in (([plain], "missing", "members of an alias"), ([plain, done], "delivered", ""),
+                                ([failed(1990, i, "<list@lab.example>"), plain, done], "missing", "refused"),
+                                ([member], "missing", "members of an alias"), ([member, done], "delivered", "")):
         case = Case("alias-%d" % tap.results)
         i = case.put(5, "<list@lab.example>", ago=CAME)
         case.index("a")

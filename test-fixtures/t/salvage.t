@@ -530,7 +530,8 @@ def logged():
     db = os.path.join(p.top, "audit.db")
     p = Pair("audited")
     for id in IDS[:5]:
-        p.message(id)
+        # Older than what the log says of it: what is not was another message.
+        p.message(id, CONTROL.replace(b"T%d" % (NOW - 3600), b"T%d" % (NOW - 86400)))
     # Another message had that id: it was somebody else's.
     with open(log, "a") as f:
         for id, sender in ((IDS[4], "somebody@else.example"), (IDS[2], "ann@src.example")):
