@@ -55,12 +55,14 @@ audit_fate_is_own(const struct audit_fate *fate, size_t named)
 {
 	const struct audit_fact *fact = &fate->facts[fate->named[named].fact];
 	const struct audit_fact *accepted = acceptance(fate);
+	struct qf_slice written;
 
 	if (!is_log(fact))
 		return false;
 	if (fact->controller.there)
 		return audit_fate_is_as(fate, fact, audit_fate_text(fate, fate->named[named].bare));
-	return !fate->named[named].plain || !accepted || !accepted->smtp;
+	written = audit_fate_text(fate, fate->named[named].written);
+	return !written.n || written.p[0] == '<' || !accepted || !accepted->smtp;
 }
 
 bool
@@ -164,23 +166,37 @@ is_first_as(const struct audit_fate *fate, size_t named)
 	return true;
 }
 
+/* In how many ways the log writes who has this address under his own name; sendmail tells domains
+   apart by the case of their letters, and counts each. */
+static size_t
+count_own(const struct audit_fate *fate, struct qf_slice bare)
+{
+	size_t first, n = audit_fate_named(fate, bare, &first), own = n == 0;
+
+	for (size_t i = first; i < first + n; i++) {
+		struct qf_slice written = audit_fate_text(fate, fate->named[i].written);
+		bool is_new = audit_fate_is_own(fate, i);
+
+		for (size_t k = first; k < i && is_new; k++)
+			is_new = !audit_fate_is_own(fate, k) ||
+				 audit_compare(audit_fate_text(fate, fate->named[k].written),
+					       written) != 0;
+		own += is_new;
+	}
+	return own;
+}
+
 size_t
 audit_fate_rest(const struct audit_fate *fate, const struct audit_recipients *list, int64_t nrcpts,
 		bool left, char why[256])
 {
-	size_t own = 0, aliases = 0, proof, known, first, n;
+	size_t own = 0, aliases = 0, proof, known;
 
 	*why = '\0';
 	if (audit_fate_is_done(fate, &proof))
 		return 0;
-	for (size_t i = 0; i < list->n; i++) {
-		bool is_own = false;
-
-		n = audit_fate_named(fate, list->all[i].bare, &first);
-		for (size_t k = first; k < first + n; k++)
-			is_own |= audit_fate_is_own(fate, k);
-		own += is_own || n == 0;
-	}
+	for (size_t i = 0; i < list->n; i++)
+		own += count_own(fate, list->all[i].bare);
 	for (size_t i = 0; i < fate->nnamed; i++) {
 		const struct audit_fact *fact = &fate->facts[fate->named[i].fact];
 

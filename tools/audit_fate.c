@@ -169,7 +169,7 @@ load_named(struct audit_fate *fate, struct store *store, int64_t event, struct q
 		fate->facts[fate->nfacts - 1].names = true;
 		fate->named[fate->nnamed++] = (struct audit_named){
 			.bare = keep(fate, store_text(s, 0)),
-			.plain = address.n > 0 && address.p[0] != '<',
+			.written = keep(fate, address),
 			.fact = fate->nfacts - 1,
 		};
 	}

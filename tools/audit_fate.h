@@ -55,7 +55,7 @@ struct audit_fact {
 /* A recipient that a fact names, as addresses are compared. */
 struct audit_named {
 	struct audit_text bare;
-	bool plain; /* stands without <> */
+	struct audit_text written; /* as the log has it */
 	size_t fact;
 };
 

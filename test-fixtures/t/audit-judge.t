@@ -258,6 +258,8 @@ def accepted_for():
     done = line(1980, i, "done; delay=00:00:20, ntries=1")
     for name, lines, wanted in (
             ("two of two", [came(2000, i, 2), to(1990, i, a), to(1980, i, b)], {"a": "delivered", "b": "delivered"}),
+            ("two that differ in the case of the domain", [came(2000, i, 2), to(1990, i, a + ",<a@DST.example>")],
+             {"a": "delivered"}),
             ("one of two named", [came(2000, i, 2), to(1990, i, a)], {"a": "delivered", "?": "missing"}),
             ("one of two named, and the rest expired",
              [came(2000, i, 2), to(1990, i, a), report_of(1000, i, 7, EXPIRED)], {"a": "delivered", "?": "returned"}),
