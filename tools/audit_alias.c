@@ -123,7 +123,7 @@ audit_fate_alias(const struct audit_fate *fate, const struct audit_recipients *l
 
 		if (fact->says == AUDIT_SAYS_SENT && is_log(fact))
 			return false;
-		if (fact->says == AUDIT_SAYS_DEFERRED)
+		if (fact->says == AUDIT_SAYS_DEFERRED && fact->time > itself)
 			itself = fact->time;
 	}
 	for (size_t i = 0; i < fate->nnamed; i++) {

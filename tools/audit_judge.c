@@ -276,7 +276,8 @@ by_members(const struct audit_fate *fate, size_t first, size_t n,
 	bool is_done = audit_fate_is_done(fate, &done) && !rcpt->never;
 
 	if (last_of(fate, first, n, AUDIT_SAYS_FAILED) != SIZE_MAX ||
-	    last_of(fate, first, n, AUDIT_SAYS_UNCLEAR) != SIZE_MAX)
+	    last_of(fate, first, n, AUDIT_SAYS_UNCLEAR) != SIZE_MAX ||
+	    any_of(fate, AUDIT_SAYS_EXPIRED) != SIZE_MAX)
 		return false;
 	for (size_t i = 0; i < fate->nnamed; i++) {
 		size_t at = fate->named[i].fact;
