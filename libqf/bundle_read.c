@@ -508,8 +508,10 @@ read_any(struct reading *reading, struct qf_err *err)
 	bool standard = strcmp(reading->from, "-") == 0;
 	enum qf_code code = QF_OK;
 	struct stat st;
+	/* Of a named pipe the writer is waited for as its bytes are. */
 	int fd = standard ? STDIN_FILENO
-			  : qf_io_open(reading->io, AT_FDCWD, reading->from, O_RDONLY | O_CLOEXEC);
+			  : qf_io_open(reading->io, AT_FDCWD, reading->from,
+				       O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 
 	if (fd < 0 || qf_io_fstat(reading->io, fd, &st) != 0)
 		code = qf_err_sys(err, errno, reading->from, "cannot open");
@@ -561,12 +563,8 @@ qf_bundle_read(struct qf_io *io, const char *from, int folder, const struct qf_p
 	*in = (struct qf_bundle_in){.n = 0};
 	if (!reading)
 		return qf_err_nomem(err);
-	*reading = (struct reading){.io = io,
-				    .from = from,
-				    .patience = patience,
-				    .folder = folder,
-				    .in = in,
-				    .fd = -1};
+	*reading = (struct reading){
+		.io = io, .from = from, .patience = patience, .folder = folder, .in = in, .fd = -1};
 	if (qf_io_mkdir(io, folder, QF_BUNDLE_QUEUE, 0700) != 0 ||
 	    (reading->queue = qf_io_open(io, folder, QF_BUNDLE_QUEUE,
 					 O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) < 0) {

@@ -158,13 +158,15 @@ def ended(top):
 def others(top):
     """SIGTERM while an import waits for its stream, or a resubmit for its server."""
     sides = begin(top)
-    run = start("import", "-", "--to=" + sides.target, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
-    path = os.path.join(sides.target, ".qf/import")
-    laboratory.wait_until(lambda: os.path.isdir(path) and os.listdir(path))
-    status, took = asked_to_end(run)
-    run.communicate()
-    tap.ok(status == 143 and took < 5 and not os.listdir(path) and not sides.visible(sides.target),
-           "SIGTERM to an import: nothing of it stays", status, took)
+    fifo, path = os.path.join(sides.top, "fifo"), os.path.join(sides.target, ".qf/import")
+    os.mkfifo(fifo)
+    for source in ("-", fifo):
+        run = start("import", source, "--to=" + sides.target, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        laboratory.wait_until(lambda: os.path.isdir(path) and os.listdir(path))
+        status, took = asked_to_end(run)
+        run.communicate()
+        tap.ok(status == 143 and took < 5 and not os.listdir(path) and not sides.visible(sides.target),
+               "SIGTERM to an import of %s: nothing of it stays" % os.path.basename(source), status, took)
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         server.listen(1)
