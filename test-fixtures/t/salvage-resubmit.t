@@ -318,6 +318,30 @@ def interrupted(top):
                entries)
 
 
+def asked_to_end(top):
+    """SIGTERM: what the server has in hand is finished if it answers soon, and else given up."""
+    queue = begin(top)
+    for hangs in (False, True):
+        with laboratory.Sink() as sink:
+            queue.put(A, control())
+            queue.put(B, control())
+            sink.delay = 0 if hangs else .3
+            if hangs:
+                sink.answer("answered", laboratory.HANG)
+            run = subprocess.Popen([harness.QF, "salvage", "resubmit", *RULES, "--from=" + queue.path,
+                                    "--smtp=127.0.0.1:%d" % sink.port], stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.PIPE, env={**os.environ, "QF_CONF": "/dev/null"})
+            laboratory.wait_until(lambda: sink.messages)
+            run.send_signal(signal.SIGTERM)
+            asked = time.monotonic()
+            words = run.communicate()[1]
+            took = time.monotonic() - asked
+            tap.ok(run.returncode == 143 and took < 5 and len(sink.messages) == 1 and
+                   len(queue.left()) == 1 + hangs and (b"a second time" in words) == hangs,
+                   "SIGTERM, and the server %s" % ("says nothing: named" if hangs else "answers: struck"),
+                   took, words, queue.left())
+
+
 def bad(top):
     queue = begin(top)
     queue.put(A, control())
@@ -345,6 +369,7 @@ def main():
             needs(top)
             secure(top)
             interrupted(top)
+            asked_to_end(top)
             bad(top)
     tap.done()
 
