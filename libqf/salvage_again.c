@@ -38,7 +38,8 @@ find(const struct again *again, size_t dir, const char *name, size_t n)
 	if (n >= sizeof(key.name))
 		return NULL;
 	memcpy(key.name, name, n);
-	found = again->n ? bsearch(&pointer, again->order, again->n, sizeof(pointer), compare) : NULL;
+	found = again->n ? bsearch(&pointer, again->order, again->n, sizeof(pointer), compare)
+			 : NULL;
 	return found ? *found : NULL;
 }
 
@@ -49,7 +50,8 @@ is_planned(void *ctx, const struct qf_msg *msg)
 	const struct qf_files *files = qf_msg_files(msg);
 	const struct qf_salvage_item *item = find(again, files->dir, files->name.p, files->name.n);
 
-	return item && qf_salvage_is_to_move(item) && (!again->wanted || again->wanted(again->wanted_ctx, msg));
+	return item && qf_salvage_is_to_move(item) &&
+	       (!again->wanted || again->wanted(again->wanted_ctx, msg));
 }
 
 /* What was planned for it is kept as far as it still can be done. Its sum is the plan's: what has
@@ -88,6 +90,20 @@ keep_limit(struct again *again)
 	again->n = kept;
 }
 
+/* In order. No message may be there twice: only one of them would be brought up to date. */
+static enum qf_code
+sort(struct again *again, struct qf_err *err)
+{
+	for (size_t i = 0; i < again->n; i++)
+		again->order[i] = &again->plan[i];
+	qsort(again->order, again->n, sizeof(*again->order), compare);
+	for (size_t i = 1; i < again->n; i++)
+		if (compare(&again->order[i - 1], &again->order[i]) == 0)
+			return qf_err_set(err, QF_E_DATA, again->order[i]->name,
+					  "is twice in the plan");
+	return QF_OK;
+}
+
 static enum qf_code
 look(struct again *again, struct qf_err *err)
 {
@@ -120,17 +136,17 @@ qf_salvage_look_again(struct qf_salvage *salvage, struct qf_err *err)
 
 	if (!again.order)
 		return qf_err_nomem(err);
-	for (size_t i = 0; i < again.n; i++)
-		again.order[i] = &again.plan[i];
-	qsort(again.order, again.n, sizeof(*again.order), compare);
 	salvage->items = NULL;
 	salvage->n = salvage->cap = 0;
-	code = look(&again, err);
+	code = sort(&again, err);
+	if (!code)
+		code = look(&again, err);
 	/* Those that were not found are gone: that is told when their turn comes. */
 	for (size_t i = 0; i < salvage->n && !code; i++) {
 		const struct qf_salvage_item *now = &salvage->items[i];
 
-		bring_up_to_date(salvage, find(&again, now->dir, now->name, strlen(now->name)), now);
+		bring_up_to_date(salvage, find(&again, now->dir, now->name, strlen(now->name)),
+				 now);
 	}
 	keep_limit(&again);
 	free(again.order);

@@ -1,8 +1,8 @@
 /*
  * salvage_hide - headers of which nobody can tell who wrote to whom, about what.
  *
- * A header may hold anything: a subject, a name in an encoded word, an address in a parameter of a URL.
- * So only what is known to be harmless is let through.
+ * A header may hold anything: a subject, a name in an encoded word, an address in a parameter of a
+ * URL. So only what is known to be harmless is let through.
  */
 #include <string.h>
 #include <strings.h>
@@ -14,27 +14,27 @@
 enum keeps {
 	NOTHING,
 	ADDRESSES, /* those alone, hashed: names beside them are people's */
-	WORDS,     /* addresses hashed; without words that are encoded, or may be */
-	FIRST,     /* the word before the first semicolon */
+	WORDS,	   /* addresses hashed; without words that are encoded, or may be */
+	FIRST,	   /* the word before the first semicolon */
 };
 
 static const struct {
 	const char *name;
 	enum keeps keeps;
 } fields[] = {
-	{"From", ADDRESSES},	    {"To", ADDRESSES},
-	{"Cc", ADDRESSES},	    {"Bcc", ADDRESSES},
-	{"Sender", ADDRESSES},	    {"Reply-To", ADDRESSES},
-	{"Return-Path", ADDRESSES}, {"Resent-From", ADDRESSES},
-	{"Resent-To", ADDRESSES},   {"Resent-Cc", ADDRESSES},
-	{"Resent-Bcc", ADDRESSES},  {"Resent-Sender", ADDRESSES},
-	{"Message-ID", ADDRESSES},  {"Resent-Message-ID", ADDRESSES},
-	{"References", ADDRESSES},  {"In-Reply-To", ADDRESSES},
+	{"From", ADDRESSES},	     {"To", ADDRESSES},
+	{"Cc", ADDRESSES},	     {"Bcc", ADDRESSES},
+	{"Sender", ADDRESSES},	     {"Reply-To", ADDRESSES},
+	{"Return-Path", ADDRESSES},  {"Resent-From", ADDRESSES},
+	{"Resent-To", ADDRESSES},    {"Resent-Cc", ADDRESSES},
+	{"Resent-Bcc", ADDRESSES},   {"Resent-Sender", ADDRESSES},
+	{"Message-ID", ADDRESSES},   {"Resent-Message-ID", ADDRESSES},
+	{"References", ADDRESSES},   {"In-Reply-To", ADDRESSES},
 	{"Delivered-To", ADDRESSES}, {"X-Original-To", ADDRESSES},
-	{"Received", WORDS},	    {"Date", WORDS},
-	{"Resent-Date", WORDS},	    {"MIME-Version", WORDS},
-	{"Content-Type", FIRST},    {"Content-Transfer-Encoding", FIRST},
-	{"Auto-Submitted", FIRST},  {"Precedence", FIRST},
+	{"Received", WORDS},	     {"Date", WORDS},
+	{"Resent-Date", WORDS},	     {"MIME-Version", WORDS},
+	{"Content-Type", FIRST},     {"Content-Transfer-Encoding", FIRST},
+	{"Auto-Submitted", FIRST},   {"Precedence", FIRST},
 };
 
 static enum keeps
@@ -58,7 +58,8 @@ hashed(struct qf_slice text)
 		return 0;
 	while (n < text.n && n < 14 && strchr("0123456789abcdef", text.p[n]) && text.p[n])
 		n++;
-	return n == 14 && text.n - n >= sizeof(end) - 1 && memcmp(text.p + n, end, sizeof(end) - 1) == 0
+	return n == 14 && text.n - n >= sizeof(end) - 1 &&
+			       memcmp(text.p + n, end, sizeof(end) - 1) == 0
 		       ? n + sizeof(end) - 1
 		       : 0;
 }
@@ -108,7 +109,8 @@ static bool
 is_plain(struct qf_slice name)
 {
 	for (size_t i = 0; i < name.n; i++)
-		if (!(name.p[i] >= '0' && name.p[i] <= '9') && !(name.p[i] >= 'A' && name.p[i] <= 'Z') &&
+		if (!(name.p[i] >= '0' && name.p[i] <= '9') &&
+		    !(name.p[i] >= 'A' && name.p[i] <= 'Z') &&
 		    !(name.p[i] >= 'a' && name.p[i] <= 'z') && name.p[i] != '-')
 			return false;
 	return name.n > 0;
@@ -151,7 +153,8 @@ hide_field(const struct qf_redactor *redactor, struct qf_slice field, struct qf_
 }
 
 void
-salvage_hide_headers(const struct qf_redactor *redactor, struct qf_slice headers, struct qf_buf *out)
+salvage_hide_headers(const struct qf_redactor *redactor, struct qf_slice headers,
+		     struct qf_buf *out)
 {
 	size_t end;
 

@@ -143,6 +143,7 @@ def not_whole(top):
         lines = f.readlines()
     for text, label in ((lines[:3], "cut off at the end of a line"), (lines[:1], "its head alone"),
                         (lines + lines[-1:], "a line too many"),
+                        (lines[:-1] + lines[1:2], "a message twice"),
                         ([lines[0].replace('"messages":4', '"x":4')] + lines[1:], "without a number")):
         with open(p.plan, "w") as f:
             f.writelines(text)
