@@ -2,7 +2,9 @@
  * layout_open - one directory, opened with its qf, df and xf.
  */
 #include <errno.h>
+#include <string.h>
 
+#include "err.h"
 #include "layout_parts.h"
 
 int
@@ -112,4 +114,28 @@ qf_layout_open_parts(struct qf_queue *queue, int at, const char *name, struct qf
 	if (failure)
 		qf_layout_close(queue, dir);
 	return failure;
+}
+
+enum qf_code
+qf_queue_in_place(struct qf_queue *queue, size_t i, struct qf_err *err)
+{
+	const struct qf_dir *dir = qf_queue_dir(queue, i);
+	struct qf_buf path = {0};
+	struct stat open, named;
+	enum qf_code code = QF_OK;
+
+	if (dir->trouble)
+		return QF_OK;
+	qf_buf_addf(&path, "%s%s", dir->path, dir->split_qf ? "/qf" : "");
+	qf_buf_addc(&path, '\0');
+	if (path.failed)
+		code = qf_err_nomem(err);
+	else if (qf_io_fstat(&queue->io, dir->control_fd, &open) != 0)
+		code = qf_err_sys(err, errno, dir->path, "cannot stat");
+	else if (qf_io_stat(&queue->io, AT_FDCWD, path.p, &named, 0) != 0)
+		code = qf_err_sys(err, errno, dir->path, errno == ENOENT ? "is not there any more" : "cannot stat");
+	else if (open.st_dev != named.st_dev || open.st_ino != named.st_ino)
+		code = qf_err_set(err, QF_E_DATA, dir->path, "another directory is there now than was opened");
+	qf_buf_release(&path);
+	return code;
 }

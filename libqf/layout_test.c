@@ -673,6 +673,25 @@ Test(layout, hints_for_odd_names)
 	cr_expect_str_eq(err.hint, "try -Q './q1'");
 }
 
+Test(layout, a_name_that_leads_elsewhere)
+{
+	struct qf_queue *queue;
+	struct qf_err err;
+
+	MAKE("a/", "a/qf/", "a/df/");
+	queue = OPEN("a");
+	cr_expect_eq(qf_queue_in_place(queue, 0, &err), QF_OK);
+	cr_assert_eq(rename("a", "b"), 0);
+	cr_expect_eq(qf_queue_in_place(queue, 0, &err), QF_E_NOT_FOUND);
+	MAKE("a/", "a/qf/", "a/df/");
+	cr_expect_eq(qf_queue_in_place(queue, 0, &err), QF_E_DATA);
+	cr_expect_str_eq(err.what, "a");
+	cr_assert_eq(rename("a", "c"), 0);
+	cr_assert_eq(symlink("b", "a"), 0);
+	cr_expect_eq(qf_queue_in_place(queue, 0, &err), QF_OK, "by a link it is the same");
+	qf_queue_free(queue);
+}
+
 Test(layout, foreign_entries)
 {
 	static const struct {

@@ -624,6 +624,13 @@ const struct qf_policy *qf_queue_policy(const struct qf_queue *queue);
  * are not counted. Looks into the directory, no further than to the first queue file.
  */
 size_t qf_queue_foreign(struct qf_queue *queue, size_t dir);
+/*
+ * qf_queue_in_place - does the name of a directory still lead to the one that was opened? For who has a
+ * queue open for long: what goes by name is done elsewhere when it does not.
+ * Returns  QF_OK, also for one in trouble since it was opened; QF_E_NOT_FOUND when nothing is there any
+ *          more; QF_E_DATA when another directory is; QF_E_DENIED, QF_E_SYS.
+ */
+enum qf_code qf_queue_in_place(struct qf_queue *queue, size_t dir, struct qf_err *err);
 
 /*
  * qf_queue_find - the control files of one id (qf, hf and Qf, in all directories), or of the path

@@ -441,14 +441,22 @@ undo(struct tui_model *model)
 	return job ? undo_job(model, job) : undo_entry(model, entry);
 }
 
+bool
+tui_is_kept_from_changing(struct tui_model *model)
+{
+	if (model->config->read_only)
+		tui_note(model, "read-only: nothing is changed");
+	else if (model->misplaced)
+		tui_note(model, "nothing is changed: %.200s", model->trouble);
+	return model->config->read_only || model->misplaced;
+}
+
 unsigned
 tui_change(struct tui_model *model, enum tui_action action)
 {
 	model->question[0][0] = model->question[1][0] = '\0';
-	if (model->config->read_only) {
-		tui_note(model, "read-only: nothing is changed");
+	if (tui_is_kept_from_changing(model))
 		return TUI_DRAW;
-	}
 	/* Its question comes when it is there, and is to be about what is to be run. */
 	if (model->text.plan) {
 		tui_note(model, "first what is planned here: Esc gives it up");
@@ -490,9 +498,11 @@ tui_answered(struct tui_model *model, bool yes)
 	if ((model->asked == TUI_EDIT || model->asked == TUI_MOVE || model->asked == TUI_EXPORT) &&
 	    model->text.kind == TUI_TEXT_OUTPUT)
 		tui_text_close(model);
-	if (!yes) {
+	/* It may have been asked before that was so. */
+	if (!yes || tui_is_kept_from_changing(model)) {
 		tui_run_clear(&model->run);
-		tui_note(model, "nothing was done");
+		if (!yes)
+			tui_note(model, "nothing was done");
 		return TUI_DRAW;
 	}
 	/* What is acted on is marked no more: the next action is for others. */

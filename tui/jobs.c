@@ -224,6 +224,10 @@ tui_job_start(struct tui_job_files *files, const struct tui_run *run, int64_t no
 	int folder, fd;
 	enum qf_code code;
 
+	/* A directory may have been put in the place of the one that is shown: the job goes by its name. */
+	for (size_t i = 0; i < qf_queue_ndirs(files->queue); i++)
+		if ((code = qf_queue_in_place(files->queue, i, err)))
+			return code;
 	if (run->feeds) {
 		if (!add_entries(files, run->takes_back, &entries)) {
 			qf_buf_release(&entries);

@@ -284,8 +284,11 @@ take_picture(struct tui_model *model, struct tui_picture *picture)
 	bool told = picture->trouble[0] || model->trouble[0];
 
 	snprintf(model->trouble, sizeof(model->trouble), "%s", picture->trouble);
-	if (picture->complete) {
+	model->misplaced = picture->misplaced;
+	/* Of what could not be read what is shown is as old as it was. */
+	if (picture->whole)
 		model->read_at = picture->at;
+	if (picture->complete) {
 		model->read_seconds = picture->seconds;
 		model->interval_ms = (uint64_t)model->config->refresh * 1000;
 		if ((uint64_t)(picture->seconds * 1000 * SHARE) > model->interval_ms)

@@ -162,6 +162,7 @@ struct tui_model {
 	double read_seconds;
 	uint64_t interval_ms;         /* between two readings */
 	char trouble[256];
+	bool misplaced;               /* the name of the queue leads elsewhere than what is shown */
 	unsigned serial;
 
 	enum tui_view view, back_to;
@@ -326,6 +327,8 @@ unsigned tui_answered(struct tui_model *model, bool yes);
 const char *tui_things(const char *command, size_t n);
 /* The question is written: it wants a yes. */
 void tui_ask_yes(struct tui_model *model, enum tui_action action);
+/* Nothing may be changed; that is noted. */
+bool tui_is_kept_from_changing(struct tui_model *model);
 /* What a changing command would do is told: ask. */
 void tui_planned(struct tui_model *model);
 /* Path of the control file of a row, appended. */

@@ -90,7 +90,7 @@ read_picture(void)
 	picture = tui_picture_new(rows, n);
 	for (size_t i = 0; i < n; i++)
 		tui_row_drop(rows[i]);
-	picture->complete = true;
+	picture->complete = picture->whole = true;
 	picture->at = NOW;
 	return picture;
 }
@@ -435,6 +435,31 @@ TEST(activity_tells_who_came_and_went)
 	cr_assert(shows("nothing is in delivery"));
 }
 
+TEST(a_queue_that_is_elsewhere_is_not_changed)
+{
+	struct tui_picture *picture = tui_picture_new(NULL, 0);
+
+	press("D");
+	cr_assert_eq(model.prompt, TUI_ASK_YES);
+	apply((struct tui_event){.kind = TUI_EVENT_CLOCK, .clock = NOW + 60});
+	picture->complete = picture->same = picture->misplaced = true;
+	picture->at = NOW + 60;
+	snprintf(picture->trouble, sizeof(picture->trouble), "/q: another directory is there now");
+	apply((struct tui_event){.kind = TUI_EVENT_PICTURE, .picture = picture});
+	cr_assert(shows("as of 1m ago"), "what is shown is as old as it was: %s", screen());
+	press("y");
+	cr_assert(!(effects & TUI_START_JOB));
+	cr_assert(shows("nothing is changed: /q: another directory is there now"), "%s", screen());
+	press("D");
+	cr_assert_eq(model.prompt, TUI_NO_PROMPT);
+	press(":rm from:ann1\n");
+	cr_assert(!(effects & TUI_RUN));
+	refresh();
+	press("D");
+	cr_assert_eq(model.prompt, TUI_ASK_YES, "it is back");
+	press("n");
+}
+
 TEST(what_cannot_be_told_is_not_called_well)
 {
 	struct tui_orphans orphans = {.known = true};
@@ -752,7 +777,7 @@ TEST(an_idle_screen_stays_as_it_is)
 	for (int64_t t = NOW + 1; t < NOW + 60; t++) {
 		struct tui_picture *picture = tui_picture_new(NULL, 0);
 
-		picture->complete = picture->same = true;
+		picture->complete = picture->whole = picture->same = true;
 		picture->at = t;
 		apply((struct tui_event){.kind = TUI_EVENT_CLOCK, .clock = t});
 		apply((struct tui_event){.kind = TUI_EVENT_PICTURE, .picture = picture});

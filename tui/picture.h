@@ -46,6 +46,8 @@ struct tui_picture {
 	uint64_t operations;
 	bool same;               /* as the one before: it has no rows of its own */
 	struct tui_changes came, went;
+	bool whole;              /* complete, and all of it was read this time */
+	bool misplaced;          /* the name of the queue leads elsewhere than what was read */
 	char trouble[256];       /* what could not be read, or empty */
 };
 

@@ -123,10 +123,8 @@ run_words(struct tui_model *model, const char *title)
 			 kind ? "not from in here" : "no such command; :help lists them");
 		return TUI_DRAW;
 	}
-	if (kind & TUI_COMMAND_CHANGES && model->config->read_only) {
-		tui_note(model, "read-only: nothing is changed");
+	if (kind & TUI_COMMAND_CHANGES && tui_is_kept_from_changing(model))
 		return TUI_DRAW;
-	}
 	tui_text_open(model, TUI_TEXT_OUTPUT, title);
 	model->text.running = true;
 	if (kind & TUI_COMMAND_CHANGES && !(kind & TUI_COMMAND_PLANS)) {

@@ -270,6 +270,22 @@ note_trouble(struct tui_picture *picture, const struct qf_scan *scan, enum qf_co
 	snprintf(picture->trouble, sizeof(picture->trouble), "%.120s: %.120s", err->what, err->why);
 }
 
+/* What is done goes by name: is what was read what is called so? */
+static void
+look_at_place(struct tui_reader *r, struct tui_picture *picture)
+{
+	struct qf_err err;
+
+	for (size_t i = 0; i < qf_queue_ndirs(r->options.queue) && !picture->misplaced; i++) {
+		enum qf_code code = qf_queue_in_place(r->options.queue, i, &err);
+
+		picture->misplaced = code == QF_E_NOT_FOUND || code == QF_E_DATA;
+		if (code)
+			snprintf(picture->trouble, sizeof(picture->trouble), "%.120s: %.90s%s", err.what, err.why,
+				 picture->misplaced ? "; leave, and begin again" : "");
+	}
+}
+
 /* The end of a scan: the next picture, where there is anything to tell. */
 static void
 finish(struct tui_reader *r, struct qf_scan *scan, struct list *fresh, enum qf_code code,
@@ -308,6 +324,8 @@ finish(struct tui_reader *r, struct qf_scan *scan, struct list *fresh, enum qf_c
 		pick(&came, &went, &picture->came);
 		pick(&went, &came, &picture->went);
 		note_trouble(picture, scan, code, err);
+		look_at_place(r, picture);
+		picture->whole = picture->complete && !picture->trouble[0];
 	}
 	post(r, picture);
 	free(came.rows);

@@ -121,6 +121,40 @@ def move(top):
         t.status()
 
 
+@check("another directory")
+def replaced(top):
+    """The queue is put aside and another one is in its place; then there is none."""
+    queue = make_queue(top + "/queue", 4)
+    with terminal.Terminal(queue, 120, 24, ["--refresh=1"]) as t:
+        t.wait("4 messages")
+        t.keys("g", "D")
+        t.wait("y yes")
+        os.rename(queue, queue + ".old")
+        shutil.copytree(queue + ".old", queue)
+        t.keys("y")
+        shown = t.wait("another directory is there now", timeout=30)
+        t.keys("j")
+        t.wait("begin again", timeout=30)
+        before = harness.snapshot(queue + ".old"), harness.snapshot(queue)
+        t.keys("D")
+        t.wait("nothing is changed", timeout=30)
+        tap.ok(not os.path.exists(queue + "/.qf") and not os.path.exists(queue + ".old/.qf/jobs") and
+               not harness.differences(before[0], harness.snapshot(queue + ".old")) and
+               not harness.differences(before[1], harness.snapshot(queue)) and len(files(queue, "qf")) == 4,
+               "another directory in its place: it is said, and nothing is changed", shown)
+        shutil.rmtree(queue)
+        tap.ok("4 messages" in t.wait("as of ", timeout=40).splitlines()[0],
+               "and what is shown is told to be old", t.screen())
+        t.keys("j")
+        t.wait("is not there any more", timeout=40)
+        os.rename(queue + ".old", queue)
+        t.wait("as of ", timeout=40, gone=True)
+        act(t, "g", "D", done="rm of 1 message: done")
+        tap.ok(len(files(queue, "qf")) == 3, "back in its place it is changed again", os.listdir(queue))
+        t.keys("q")
+        t.status()
+
+
 @check("what cannot be read")
 def unreadable(top):
     """By another user: names can be listed, most files cannot be read, nor the folder of the journal."""
@@ -164,7 +198,7 @@ def main():
     if not shutil.which("tmux"):
         skip_all("no tmux")
     with tempfile.TemporaryDirectory(prefix="qf-tui-told.") as top:
-        for part in (gone, move, unreadable):
+        for part in (gone, move, unreadable, replaced):
             part(top)
     tap.done()
 
