@@ -278,6 +278,7 @@ undo_entry(struct tui_model *model, const struct tui_entry *e)
 	    !tui_run_add(&model->run, "-"))
 		return TUI_DRAW;
 	qf_buf_addf(&model->run.input, "%s\n", e->entry);
+	snprintf(model->run.takes_back, sizeof(model->run.takes_back), "%s", e->entry);
 	model->run.total = 1;
 	model->run.is_job = true;
 	qf_age_format(qf_time_between(e->time, model->clock), age);
@@ -325,11 +326,12 @@ undo_salvage(struct tui_model *model, const struct tui_job *job)
 	return TUI_DRAW;
 }
 
+/* Of a job by its name, of a change by its entry: it was, or cannot be. */
 static bool
-is_taken_back(const struct tui_jobs *jobs, const struct tui_job *job)
+is_taken_back(const struct tui_jobs *jobs, const char *name)
 {
 	for (size_t i = 0; i < jobs->n; i++)
-		if (strcmp(jobs->jobs[i].takes_back, job->name) == 0)
+		if (strcmp(jobs->jobs[i].takes_back, name) == 0)
 			return true;
 	return false;
 }
@@ -353,20 +355,24 @@ job_to_undo(const struct tui_model *model)
 	for (size_t i = 0; i < model->jobs.n; i++) {
 		const struct tui_job *job = &model->jobs.jobs[i];
 
-		if (job->can_undo && has_done(job) && !is_taken_back(&model->jobs, job) &&
+		if (job->can_undo && has_done(job) && !is_taken_back(&model->jobs, job->name) &&
 		    (job->time >= model->opened_at || strcmp(job->command, "salvage") == 0))
 			return job;
 	}
 	return NULL;
 }
 
-/* The newest change in the journal that can be taken back; NULL: there is none. */
+/* The newest change in the journal that can be taken back, and was not tried in vain; NULL: there is
+   none. */
 static const struct tui_entry *
 entry_to_undo(const struct tui_model *model)
 {
-	for (size_t i = 0; i < model->journal.n; i++)
-		if (model->journal.entries[i].undo == QF_UNDO_POSSIBLE)
-			return &model->journal.entries[i];
+	for (size_t i = 0; i < model->journal.n; i++) {
+		const struct tui_entry *e = &model->journal.entries[i];
+
+		if (e->undo == QF_UNDO_POSSIBLE && !is_taken_back(&model->jobs, e->entry))
+			return e;
+	}
 	return NULL;
 }
 
@@ -407,38 +413,40 @@ job_of_entry(const struct tui_model *model, const struct tui_entry *entry)
 		size_t n = strlen(job->entries);
 
 		if (n && strncmp(entry->entry, job->entries, n) == 0)
-			return job->can_undo && !is_taken_back(&model->jobs, job) ? job : NULL;
+			return job->can_undo && !is_taken_back(&model->jobs, job->name) ? job : NULL;
 	}
 	return NULL;
+}
+
+unsigned
+tui_undo_last(struct tui_model *model)
+{
+	const struct tui_job *job = job_to_undo(model), *of;
+	const struct tui_entry *entry = entry_to_undo(model);
+
+	of = entry ? job_of_entry(model, entry) : NULL;
+	/* What is in no journal, or has not got there yet, is as old as its job. */
+	if (job && (job->alive || !entry || job->time >= (of ? of->time : entry->time)))
+		return undo_job(model, job);
+	if (entry)
+		return of ? undo_job(model, of) : undo_entry(model, entry);
+	tui_note(model, "%s", model->journal.failure[0] ? model->journal.failure
+						: "the journal has nothing that can be taken back");
+	return TUI_DRAW;
 }
 
 static unsigned
 undo(struct tui_model *model)
 {
-	const struct tui_entry *entry;
-	const struct tui_job *job;
-
 	if (model->text.kind == TUI_TEXT_NONE && model->view == TUI_JOURNAL) {
 		size_t i = tui_current_list(model)->cursor;
 
 		return i < model->journal.n ? undo_entry(model, &model->journal.entries[i]) : 0;
 	}
-	job = job_to_undo(model);
-	if (job && job->time >= model->opened_at)
-		return undo_job(model, job);
-	if (!model->journal.known) {
-		tui_note(model, "reading the journal; once more to take its last change back");
-		return TUI_DRAW | TUI_READ_JOURNAL;
-	}
-	entry = entry_to_undo(model);
-	if (job && (!entry || entry->time < job->time))
-		return undo_job(model, job);
-	if (!entry) {
-		tui_note(model, "the journal has nothing that can be taken back");
-		return TUI_DRAW;
-	}
-	job = job_of_entry(model, entry);
-	return job ? undo_job(model, job) : undo_entry(model, entry);
+	/* Others may have changed something since it was read. */
+	model->undo_wanted = true;
+	tui_note(model, "reading the journal");
+	return TUI_DRAW | TUI_READ_JOURNAL;
 }
 
 bool

@@ -243,6 +243,7 @@ take_key(struct tui_model *model, const struct tui_event *event)
 		return action ? tui_list_click(model, event->line, event->column) : 0;
 	if (action != TUI_NONE) {
 		model->note[0] = '\0';
+		model->undo_wanted = false;
 		return act(model, action) | TUI_DRAW;
 	}
 	return 0;
@@ -342,6 +343,10 @@ take_journal(struct tui_model *model, struct tui_journal *journal)
 	tui_journal_release(&model->journal);
 	model->journal = *journal;
 	tui_list_again(model, TUI_JOURNAL);
+	if (model->undo_wanted) {
+		model->undo_wanted = false;
+		return tui_undo_last(model);
+	}
 	return model->view == TUI_JOURNAL ? TUI_DRAW : 0;
 }
 

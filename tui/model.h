@@ -113,7 +113,7 @@ struct tui_job {
 	size_t total, done, failed;   /* messages */
 	bool alive, ended;
 	bool can_undo;
-	char takes_back[64];          /* the job that it undoes, or empty */
+	char takes_back[QF_ENTRY_MAX];          /* the job or the entry in the journal that it undoes, or empty */
 	char place[512];              /* where it moved or exported to, or empty */
 	char run[64];                 /* of salvage: what its claims are known by; or empty */
 	char entries[96];             /* how its entries in the journal begin: all of one qf do so alike; or empty */
@@ -132,7 +132,7 @@ struct tui_run {
 	struct qf_buf input;
 	size_t total;                 /* messages it is for */
 	bool is_job;
-	char takes_back[64];          /* the job that it undoes, or empty */
+	char takes_back[QF_ENTRY_MAX];          /* the job or the entry in the journal that it undoes, or empty */
 	bool feeds;                   /* what that job did, entries or messages moved, is its input */
 	char place[512];              /* where messages are moved or exported to, or empty */
 };
@@ -195,6 +195,7 @@ struct tui_model {
 	bool bodies;                  /* may be shown */
 
 	struct tui_journal journal;
+	bool undo_wanted;             /* of the last change, once the journal has been read again */
 	struct tui_orphans orphans;
 	struct tui_jobs jobs;
 	bool job_alive;
@@ -322,6 +323,8 @@ unsigned tui_target_typed(struct tui_model *model, enum tui_action action, const
 /* The fixes of orphans: which of them. */
 unsigned tui_fix(struct tui_model *model);
 unsigned tui_fix_typed(struct tui_model *model, const char *text);
+/* Ask whether the last change is to be taken back; the journal is as new as it can be. */
+unsigned tui_undo_last(struct tui_model *model);
 unsigned tui_answered(struct tui_model *model, bool yes);
 /* What a command is about, n of them: messages, changes, findings. */
 const char *tui_things(const char *command, size_t n);

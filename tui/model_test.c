@@ -644,6 +644,33 @@ TEST(recipients_are_edited_by_a_plan)
 	cr_assert(!(effects & TUI_START_JOB));
 }
 
+/* The journal is read: changes that can be taken back, or were, newest first. */
+static void
+give_journal(size_t n, const struct tui_entry *entries)
+{
+	struct tui_journal *journal = calloc(1, sizeof(*journal));
+
+	*journal = (struct tui_journal){.entries = calloc(n + 1, sizeof(*entries)), .n = n, .known = true};
+	for (size_t i = 0; i < n; i++) {
+		journal->entries[i] = entries[i];
+		journal->entries[i].entry = strdup(entries[i].entry);
+		journal->entries[i].command = strdup(entries[i].command);
+		journal->entries[i].id = strdup("x");
+		journal->entries[i].user = strdup("bob");
+	}
+	apply((struct tui_event){.kind = TUI_EVENT_JOURNAL, .journal = journal});
+	free(journal);
+}
+
+/* u, which reads the journal first. */
+static void
+press_undo(size_t n, const struct tui_entry *entries)
+{
+	press("u");
+	cr_assert(effects & TUI_READ_JOURNAL);
+	give_journal(n, entries);
+}
+
 TEST(a_job_has_a_bar_and_can_be_taken_back)
 {
 	struct tui_jobs jobs = {.jobs = calloc(1, sizeof(*jobs.jobs)), .n = 1};
@@ -661,7 +688,7 @@ TEST(a_job_has_a_bar_and_can_be_taken_back)
 	apply((struct tui_event){.kind = TUI_EVENT_JOBS, .jobs = &jobs});
 	cr_assert(shows("hold of 10 messages: 9 done, 1 not: qf: busy"), "%s", screen());
 	cr_assert(effects & TUI_READ, "what it did is to be seen");
-	press("u");
+	press_undo(0, NULL);
 	cr_assert(shows("Take back: hold of 10 messages (9 were done)?"), "%s", screen());
 	press("y");
 	cr_assert(effects & TUI_START_JOB);
@@ -712,7 +739,7 @@ TEST(a_job_that_did_nothing_is_passed_over_by_undo)
 
 	jobs_end(jobs, 2);
 	cr_assert(shows("due of 1 message: 0 done, 1 not: qf: skipped: held"), "%s", screen());
-	press("u");
+	press_undo(0, NULL);
 	cr_assert(shows("Take back: hold of 1 message (1 was done)?"), "%s", screen());
 	press("n");
 }
@@ -747,24 +774,53 @@ TEST(what_takes_long_to_read_is_looked_at_less_often)
 
 TEST(a_job_of_another_session_is_taken_back_as_one)
 {
+	const struct tui_entry entries[] = {
+		{.entry = "20261127T080000Z-vm-143-0", .command = "rm", .time = NOW - 7200, .undo = QF_UNDO_DONE},
+		{.entry = "20261127T074309Z-vm-14390-1", .command = "rm", .time = NOW - 7200,
+		 .undo = QF_UNDO_POSSIBLE},
+	};
 	struct tui_jobs jobs = {.jobs = calloc(1, sizeof(*jobs.jobs)), .n = 1};
-	struct tui_journal *journal = calloc(1, sizeof(*journal));
 
 	jobs.jobs[0] = (struct tui_job){.name = "y.job", .what = "rm of 2 messages", .command = "rm", .total = 2,
 					.done = 2, .ended = true, .can_undo = true, .time = NOW - 7200,
 					.entries = "20261127T074309Z-vm-14390-"};
 	apply((struct tui_event){.kind = TUI_EVENT_JOBS, .jobs = &jobs});
-	*journal = (struct tui_journal){.entries = calloc(2, sizeof(*journal->entries)), .n = 2, .known = true};
-	for (size_t i = 0; i < 2; i++)
-		journal->entries[i] = (struct tui_entry){
-			.entry = strdup(i ? "20261127T074309Z-vm-14390-1" : "20261127T080000Z-vm-143-0"),
-			.id = strdup("x"), .command = strdup("rm"), .time = NOW - 7200,
-			.undo = i ? QF_UNDO_POSSIBLE : QF_UNDO_DONE};
-	apply((struct tui_event){.kind = TUI_EVENT_JOURNAL, .journal = journal});
-	press("u");
+	press_undo(2, entries);
 	cr_assert(shows("Take back: rm of 2 messages (2 were done)?"), "%s", screen());
 	cr_assert(shows("It was begun 2h ago"), "%s", screen());
 	press("n");
+}
+
+TEST(the_last_change_is_taken_back_whoever_made_it)
+{
+	const struct tui_entry entries[] = {
+		{.entry = "z-1", .command = "rm", .time = NOW + 60, .undo = QF_UNDO_POSSIBLE},
+		{.entry = "x-1", .command = "hold", .time = NOW + 1, .undo = QF_UNDO_POSSIBLE},
+	};
+	struct tui_job jobs[] = {
+		{.name = "u.job", .what = "undo of 1 change", .command = "undo", .total = 1, .done = 1, .failed = 1,
+		 .ended = true, .takes_back = "z-1", .time = NOW + 70},
+		{.name = "x.job", .what = "hold of 1 message", .command = "hold", .total = 1, .done = 1,
+		 .ended = true, .can_undo = true, .time = NOW, .entries = "x-"},
+	};
+
+	jobs_end(jobs + 1, 1);
+	give_journal(1, entries + 1);
+	apply((struct tui_event){.kind = TUI_EVENT_CLOCK, .clock = NOW + 65});
+	press_undo(2, entries);
+	cr_assert(shows("Take back: rm of x?") && shows("by bob"), "%s", screen());
+	press("y");
+	cr_assert(effects & TUI_START_JOB);
+	cr_assert_str_eq(model.run.takes_back, "z-1");
+	/* It was in vain: the one before it is next. */
+	jobs_end(jobs, 2);
+	press_undo(2, entries);
+	cr_assert(shows("Take back: hold of 1 message (1 was done)?"), "%s", screen());
+	press("n");
+	/* Another key meanwhile: it is not asked any more. */
+	press("uj");
+	give_journal(2, entries);
+	cr_assert_eq(model.prompt, TUI_NO_PROMPT);
 }
 
 TEST(an_idle_screen_stays_as_it_is)

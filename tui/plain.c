@@ -94,7 +94,7 @@ settle(struct tui_loop *loop)
 
 	while (!loop->leave && tui_clock_ms() < end &&
 	       (!loop->model.picture || !loop->model.picture->complete || loop->model.text.running ||
-		loop->jobs_alive ||
+		loop->jobs_alive || loop->model.undo_wanted ||
 		(loop->model.view == TUI_JOURNAL    ? !loop->model.journal.known
 		 : loop->model.view == TUI_ORPHANS ? !loop->model.orphans.known
 						   : !tui_current_list(&loop->model)->order)))

@@ -97,6 +97,31 @@ def gone(top):
         t.status()
 
 
+@check("a change by somebody else")
+def elsewhere(top):
+    queue = make_queue(top + "/others", 4)
+    with terminal.Terminal(queue, 120, 24) as t:
+        t.wait("4 messages")
+        act(t, "g", "H", text="mine", done="hold of 1 message: done")
+        t.keys("6")
+        t.wait("possible")
+        t.keys("1")
+        time.sleep(1)
+        harness.qf("rm", "-C", "none", "-Q", queue, "6AQAAA100003", env={"QF_CONF": "/dev/null", "QF_STATE": ""})
+        t.wait("3 messages")
+        t.keys("u")
+        shown = t.wait("y yes")
+        tap.ok("Take back: rm of 6AQAAA100003?" in shown, "u asks for the last change, made elsewhere meanwhile", shown)
+        t.keys("y")
+        t.wait("undo of 1 change: done", timeout=60)
+        t.wait("4 messages")
+        t.keys("u")
+        shown = t.wait("y yes")
+        tap.ok("Take back: hold of 1 message (1 was done)?" in shown, "then for what was done here before", shown)
+        t.keys("n", "q")
+        t.status()
+
+
 @check("a move and back")
 def move(top):
     """All are past their return time, and one was held by somebody."""
@@ -198,7 +223,7 @@ def main():
     if not shutil.which("tmux"):
         skip_all("no tmux")
     with tempfile.TemporaryDirectory(prefix="qf-tui-told.") as top:
-        for part in (gone, move, unreadable, replaced):
+        for part in (gone, elsewhere, move, unreadable, replaced):
             part(top)
     tap.done()
 
