@@ -180,6 +180,13 @@ tui_ask_yes(struct tui_model *model, enum tui_action action)
 	model->prompt = TUI_ASK_YES;
 }
 
+/* What ages in questions are reckoned from; as those of the list, but to the second. */
+static int64_t
+asked_at(const struct tui_model *model)
+{
+	return model->config->now != QF_TIME_NONE ? model->config->now : model->clock;
+}
+
 static void
 ask(struct tui_model *model, enum tui_action action, const struct targets *t)
 {
@@ -202,7 +209,7 @@ ask(struct tui_model *model, enum tui_action action, const struct targets *t)
 			 t->n == 1 ? "it" : "them");
 	qf_field_format(field, (struct qf_value){.present = true, .number = t->size}, &size);
 	if (t->oldest != QF_TIME_NONE)
-		qf_age_format(qf_time_between(t->oldest, model->clock), age);
+		qf_age_format(qf_time_between(t->oldest, asked_at(model)), age);
 	if (t->hidden)
 		used += (size_t)snprintf(more + used, sizeof(more) - used,
 					 "; %zu of them are not in this list", t->hidden);
@@ -281,7 +288,7 @@ undo_entry(struct tui_model *model, const struct tui_entry *e)
 	snprintf(model->run.takes_back, sizeof(model->run.takes_back), "%s", e->entry);
 	model->run.total = 1;
 	model->run.is_job = true;
-	qf_age_format(qf_time_between(e->time, model->clock), age);
+	qf_age_format(qf_time_between(e->time, asked_at(model)), age);
 	snprintf(model->question[0], sizeof(model->question[0]), "Take back: %s of %s?", e->command,
 		 e->id ? e->id : "?");
 	snprintf(model->question[1], sizeof(model->question[1]), "It was made %s ago by %s.", age,

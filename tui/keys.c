@@ -170,8 +170,9 @@ feed_sequence(struct tui_decoder *d, unsigned char byte)
 	if (d->n == 1 && byte == 27)
 		return TUI_KEY_ESCAPE; /* twice: one Escape is told, one is still open */
 	if (d->n == 1 && byte != '[' && byte != 'O') {
-		d->n = 0;
-		return TUI_KEY_NONE;   /* Alt and a key: nothing of ours */
+		d->n = 0;              /* no key is bound with Alt: Escape, and then that key */
+		d->next = tui_keys_feed(d, byte, 0);
+		return TUI_KEY_ESCAPE;
 	}
 	if (byte < 0x20 || byte == 127) {
 		d->n = 0;              /* no sequence has these: it was cut off */
@@ -223,10 +224,12 @@ feed_utf8(struct tui_decoder *d, unsigned char byte)
 uint32_t
 tui_keys_feed(struct tui_decoder *d, unsigned char byte, uint64_t ms)
 {
+	d->begun_at = ms;
 	if (d->n && d->bytes[0] == 27)
 		return feed_sequence(d, byte);
 	if (d->escaped_at && ms - d->escaped_at < LATE_MS && (byte == '[' || byte == 'O')) {
 		d->escaped_at = 0;
+		d->told = true;
 		d->bytes[0] = 27;
 		d->bytes[1] = byte;
 		d->n = 2;
@@ -236,6 +239,7 @@ tui_keys_feed(struct tui_decoder *d, unsigned char byte, uint64_t ms)
 	if (byte == 27) {
 		d->bytes[0] = 27;
 		d->n = 1;
+		d->told = false;
 		return TUI_KEY_NONE;
 	}
 	if (byte == '\n')
@@ -243,6 +247,15 @@ tui_keys_feed(struct tui_decoder *d, unsigned char byte, uint64_t ms)
 	if (byte == 8)
 		return TUI_KEY_BACKSPACE;
 	return feed_utf8(d, byte);
+}
+
+uint32_t
+tui_keys_next(struct tui_decoder *d)
+{
+	uint32_t key = d->next;
+
+	d->next = TUI_KEY_NONE;
+	return key;
 }
 
 bool
@@ -256,6 +269,15 @@ tui_keys_pause(struct tui_decoder *d, uint64_t ms)
 {
 	bool alone = d->n == 1 && d->bytes[0] == 27;
 
+	/* A cursor key does not come apart for so long; Escape and O were typed. */
+	if (d->n == 2 && d->bytes[0] == 27 && d->bytes[1] == 'O' && ms - d->begun_at >= LATE_MS) {
+		bool told = d->told;
+
+		d->n = 0;
+		d->told = false;
+		d->next = told ? TUI_KEY_NONE : 'O';
+		return told ? 'O' : TUI_KEY_ESCAPE;
+	}
 	/* A sequence that is begun may take its time; only Escape cannot wait. */
 	if (!alone)
 		return TUI_KEY_NONE;

@@ -33,13 +33,19 @@ enum {
 struct tui_decoder {
 	unsigned char bytes[32]; /* of a sequence or character that is not complete */
 	size_t n;
+	bool told;               /* the Escape that the sequence begins with was, as a key */
 	bool skipping;           /* a sequence longer than that: its rest is passed over */
+	uint32_t next;           /* a key behind the one that was returned, or TUI_KEY_NONE */
+	uint64_t begun_at;       /* ms when the last byte came */
 	uint64_t escaped_at;     /* ms when Escape was told from a sequence; 0: not lately */
 	unsigned line, column;   /* of the last mouse key, from 0 */
 };
 
 /* One byte at a time in ms of a clock. Returns a key, or TUI_KEY_NONE when more is to come. */
 uint32_t tui_keys_feed(struct tui_decoder *decoder, unsigned char byte, uint64_t ms);
+/* The key behind the one that feed or pause returned: Escape was not the begin of a sequence, and then there
+   are two. TUI_KEY_NONE: there is none. */
+uint32_t tui_keys_next(struct tui_decoder *decoder);
 /* Something is begun, and a pause is to end it. */
 bool tui_keys_waiting(const struct tui_decoder *decoder);
 /* The pause is there. */

@@ -246,6 +246,17 @@ take_events(struct tui_loop *loop)
 	}
 }
 
+/* A key, and one that came with it. */
+static void
+press(struct tui_loop *loop, uint32_t key)
+{
+	for (; key; key = tui_keys_next(&loop->decoder))
+		tui_loop_apply(loop, &(struct tui_event){.kind = TUI_EVENT_KEY,
+							 .key = key,
+							 .line = loop->decoder.line,
+							 .column = loop->decoder.column});
+}
+
 /* Returns false at the end of input. */
 static bool
 take_keys(struct tui_loop *loop)
@@ -256,15 +267,8 @@ take_keys(struct tui_loop *loop)
 
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
 		return false;
-	for (ssize_t i = 0; i < n; i++) {
-		uint32_t key = tui_keys_feed(&loop->decoder, bytes[i], now);
-
-		if (key)
-			tui_loop_apply(loop, &(struct tui_event){.kind = TUI_EVENT_KEY,
-								 .key = key,
-								 .line = loop->decoder.line,
-								 .column = loop->decoder.column});
-	}
+	for (ssize_t i = 0; i < n; i++)
+		press(loop, tui_keys_feed(&loop->decoder, bytes[i], now));
 	loop->key_ms = now;
 	return true;
 }
@@ -323,13 +327,9 @@ take_time(struct tui_loop *loop)
 {
 	uint64_t now = tui_clock_ms();
 	int64_t clock = (int64_t)time(NULL);
-	uint32_t key;
 
-	if (tui_keys_waiting(&loop->decoder) && now - loop->key_ms >= loop->escape_ms) {
-		key = tui_keys_pause(&loop->decoder, now);
-		if (key)
-			tui_loop_apply(loop, &(struct tui_event){.kind = TUI_EVENT_KEY, .key = key});
-	}
+	if (tui_keys_waiting(&loop->decoder) && now - loop->key_ms >= loop->escape_ms)
+		press(loop, tui_keys_pause(&loop->decoder, now));
 	if (clock != loop->model.clock)
 		tui_loop_apply(loop, &(struct tui_event){.kind = TUI_EVENT_CLOCK, .clock = clock});
 	if (!loop->reading && now - loop->read_at >= loop->model.interval_ms) {

@@ -324,6 +324,14 @@ TEST(marks_and_the_question)
 	cr_assert_eq(model.marks.n, 0);
 }
 
+TEST(the_age_in_a_question_is_that_of_the_list)
+{
+	apply((struct tui_event){.kind = TUI_EVENT_CLOCK, .clock = NOW + 86400});
+	press("D");
+	cr_assert(shows("the oldest 10h."), "%s", screen());
+	press("n");
+}
+
 TEST(what_is_marked_and_hidden_is_told)
 {
 	press("*/domain:b.example\nD");
@@ -945,12 +953,12 @@ decode(const char *bytes, uint64_t pause)
 		ms += pause;
 		if (pause >= 400 && tui_keys_waiting(&decoder))
 			k = tui_keys_pause(&decoder, ms);
-		if (k) {
+		for (; k; k = tui_keys_next(&decoder)) {
 			tui_key_name(k, &names);
 			qf_buf_addc(&names, ' ');
 		}
 		k = tui_keys_feed(&decoder, (unsigned char)*bytes, ms);
-		if (k) {
+		for (; k; k = tui_keys_next(&decoder)) {
 			tui_key_name(k, &names);
 			qf_buf_addc(&names, ' ');
 		}
@@ -979,6 +987,7 @@ Test(keys, sequences)
 		{"\x7f\x08\x0c", "Bsp Bsp ^L "},
 		{"\x1b", "Esc"},
 		{"\x1b\x1b[A", "Esc Up "},
+		{"\x1bj\x1b\r\x1b\x7f\x1b\xc3\xa9", "Esc j Esc Enter Esc Bsp Esc \xc3\xa9 "},
 		{"\xc3\xa9\xe4\xbd\xa0x", "\xc3\xa9 \xe4\xbd\xa0 x "},
 		{"\xc3x\xff\xfey", "x y "},
 		{"\x1b[<0;10;5Mx", "Click x "},
@@ -1002,4 +1011,22 @@ Test(keys, what_comes_late_is_never_taken_for_keys)
 	cr_assert_str_eq(decode("\x1b[Aj\xc3\xa9", 300), "Up j \xc3\xa9 ");
 	/* Escape by hand, and a key later. */
 	cr_assert_str_eq(decode("\x1bj", 1000), "Esc j ");
+}
+
+Test(keys, escape_and_the_key_that_cursor_keys_begin_with)
+{
+	struct tui_decoder decoder = {0};
+
+	cr_assert_eq(tui_keys_feed(&decoder, 27, 1000), TUI_KEY_NONE);
+	cr_assert_eq(tui_keys_feed(&decoder, 'O', 1100), TUI_KEY_NONE);
+	cr_assert_eq(tui_keys_pause(&decoder, 1600), TUI_KEY_NONE, "more may come");
+	cr_assert_eq(tui_keys_pause(&decoder, 3200), TUI_KEY_ESCAPE);
+	cr_assert_eq(tui_keys_next(&decoder), 'O');
+	cr_assert_eq(tui_keys_next(&decoder), TUI_KEY_NONE);
+	/* Escape was told already. */
+	tui_keys_feed(&decoder, 27, 4000);
+	cr_assert_eq(tui_keys_pause(&decoder, 4500), TUI_KEY_ESCAPE);
+	tui_keys_feed(&decoder, 'O', 5000);
+	cr_assert_eq(tui_keys_pause(&decoder, 7000), 'O');
+	cr_assert_eq(tui_keys_next(&decoder), TUI_KEY_NONE);
 }

@@ -77,7 +77,7 @@ take_line(struct tui_loop *loop, const char *line, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		uint32_t key = tui_keys_feed(&decoder, (unsigned char)line[i], 0);
 
-		if (key)
+		for (; key; key = tui_keys_next(&decoder))
 			press(loop, key);
 	}
 	/* What is typed at a question ends with the line. */
