@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "say.h"
+#include "secret.h"
 #include "source.h"
 #include "status.h"
 
@@ -341,7 +342,7 @@ source_begin(struct source *source)
 	override(&source->policy.min_queue_age, 1, given.min_queue_age);
 	say_policy(source);
 	if (given.redact) {
-		source->redactor = qf_redactor_new(NULL, 0);
+		source->redactor = secret_redactor();
 		if (!source->redactor) {
 			say_error("--redact: no random key to be had");
 			return STATUS_OS;
@@ -382,6 +383,12 @@ source_open_again(const struct source *source, bool hasty)
 	}
 	source_paths_release(&paths);
 	return queue;
+}
+
+bool
+source_redacts(void)
+{
+	return given.redact;
 }
 
 int64_t

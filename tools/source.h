@@ -60,6 +60,8 @@ bool source_is_named(void);
 const char *source_config(void);
 /* What to call the queue where it could not be opened: the first that was named, or the default. */
 const char *source_name(void);
+/* --redact. */
+bool source_redacts(void);
 /* The instant of --now; QF_TIME_NONE. */
 int64_t source_given_now(void);
 /* Take the clock again, unless --now gave it (for --watch). */

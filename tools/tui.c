@@ -13,6 +13,7 @@
 #include "confine.h"
 #include "out.h"
 #include "say.h"
+#include "secret.h"
 #include "source.h"
 #include "status.h"
 #include "term.h"
@@ -170,6 +171,11 @@ tui_command_run(char **operands, size_t n)
 	if (tui_check_keys(given.keys.values, given.keys.n, &err) ||
 	    (given.columns && tui_check_columns(given.columns, &err)))
 		return say_failure(&err);
+	/* Before that is forked which starts what has to call everybody alike. */
+	if (source_redacts() && !secret_share()) {
+		say_error("--redact: no random key to be had");
+		return STATUS_OS;
+	}
 	/* Before anything of others is read. */
 	spawner = tui_spawner_begin("/proc/self/exe");
 	if (spawner < 0) {

@@ -110,6 +110,10 @@ def redacted(top):
         seen.append(t.wait("6AQAAA"))
         t.keys("q", "q")
         t.status()
+    # The list, the parts of the message and the command each have it from a process of their own.
+    names = [set(re.findall(r"\b[0-9a-f]{12}\b", screen)) for screen in seen]
+    tap.ok(len(names[0]) == 4 and set().union(*names) == names[0] and names[4] and names[8],
+           "--redact: an address is called alike on all of them", names)
     told = [screen for screen in seen
             if re.search(r"bob\d|\bann\b|secret|deed|this is the body", screen)]
     tap.ok(len(seen) == 11 and not told, "--redact: nobody, nothing, on any screen", *told[:1])
