@@ -115,9 +115,11 @@ take_line(struct lines *lines, json_t *json)
 	lines->n++;
 }
 
-static void
+/* False where it broke off. */
+static bool
 read_file(struct lines *lines, FILE *file)
 {
+	bool whole;
 	char *bytes = NULL;
 	size_t size = 0;
 	ssize_t n;
@@ -132,44 +134,99 @@ read_file(struct lines *lines, FILE *file)
 		else
 			lines->strange++;
 	}
+	whole = !ferror(file);
 	free(bytes);
+	return whole;
+}
+
+/* The rest is read on: the first thing that went wrong is told. */
+static void
+keep_first(enum qf_code *code, struct qf_err *err, enum qf_code next, const struct qf_err *why)
+{
+	if (*code || !next)
+		return;
+	*code = next;
+	if (err)
+		*err = *why;
+}
+
+/* A file that is none, and a link, is nobody's journal. */
+static enum qf_code
+read_named(struct lines *lines, int folder, const char *where, const char *name, struct qf_err *err)
+{
+	int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	char path[sizeof(err->what)];
+	enum qf_code code = QF_OK;
+	FILE *file = NULL;
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/%s", where, name);
+	if (fd < 0)
+		return errno == ENOENT || errno == ELOOP ? QF_OK
+							 : qf_err_sys(err, errno, path, "cannot read");
+	if (fstat(fd, &st) != 0)
+		code = qf_err_sys(err, errno, path, "cannot read");
+	else if (S_ISREG(st.st_mode) && (size_t)st.st_size > JOURNAL_MAX)
+		code = qf_err_set(err, QF_E_DATA, path, "cannot read: larger than is read here");
+	else if (S_ISREG(st.st_mode) && !(file = fdopen(fd, "r")))
+		code = qf_err_nomem(err);
+	if (!file) {
+		close(fd);
+		return code;
+	}
+	if (!read_file(lines, file))
+		code = qf_err_sys(err, EIO, path, "cannot read");
+	fclose(file);
+	return code;
 }
 
 /* All *.jsonl of a folder, whose descriptor is ours to close. */
 static enum qf_code
-read_folder(struct lines *lines, int folder, struct qf_err *err)
+read_folder(struct lines *lines, int folder, const char *where, struct qf_err *err)
 {
 	DIR *dir = fdopendir(folder);
+	enum qf_code code = QF_OK;
 	struct dirent *entry;
-	struct stat st;
 
 	if (!dir) {
-		enum qf_code code = qf_err_sys(err, errno, "journal", "cannot list");
-
+		code = qf_err_sys(err, errno, where, "cannot list");
 		close(folder);
 		return code;
 	}
-	while ((entry = readdir(dir))) {
+	while (errno = 0, (entry = readdir(dir))) {
 		size_t n = strlen(entry->d_name);
-		FILE *file;
-		int fd;
+		struct qf_err one;
+		enum qf_code here;
 
 		if (n < 7 || strcmp(entry->d_name + n - 6, ".jsonl"))
 			continue;
-		fd = openat(folder, entry->d_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-		file = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-				       (size_t)st.st_size <= JOURNAL_MAX
-			       ? fdopen(fd, "r")
-			       : NULL;
-		if (file) {
-			read_file(lines, file);
-			fclose(file);
-		} else if (fd >= 0) {
-			close(fd);
-		}
+		here = read_named(lines, folder, where, entry->d_name, &one);
+		keep_first(&code, err, here, &one);
 	}
+	if (errno && !code)
+		code = qf_err_sys(err, errno, where, "cannot list");
 	closedir(dir);
-	return QF_OK;
+	return code;
+}
+
+/* Of one directory of the queue. One that was never changed has none. */
+static enum qf_code
+read_home(struct lines *lines, struct qf_queue *queue, size_t dir, struct qf_err *err)
+{
+	char where[sizeof(err->what)];
+	enum qf_code code;
+	int home, fd;
+
+	snprintf(where, sizeof(where), "%.480s/.qf/journal", qf_queue_dir(queue, dir)->path);
+	code = qf_home_open(queue, dir, false, &home, err);
+	if (code)
+		return code == QF_E_NOT_FOUND ? QF_OK : code;
+	code = qf_home_folder(qf_queue_io(queue), home, "journal", false, &fd, err);
+	qf_io_close(qf_queue_io(queue), home);
+	if (!code)
+		return read_folder(lines, fd, where, err);
+	snprintf(err->what, sizeof(err->what), "%s", where);
+	return code == QF_E_NOT_FOUND ? QF_OK : code;
 }
 
 static int
@@ -291,18 +348,13 @@ qf_journal_read(struct qf_queue *queue, const char *folder,
 	if (folder) {
 		fd = qf_io_open(io, AT_FDCWD, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		code = fd < 0 ? qf_err_sys(err, errno, folder, "cannot open")
-			      : read_folder(&lines, fd, err);
+			      : read_folder(&lines, fd, folder, err);
 	}
-	for (size_t i = 0; !folder && i < qf_queue_ndirs(queue) && !code; i++) {
-		int home;
+	for (size_t i = 0; !folder && i < qf_queue_ndirs(queue); i++) {
+		struct qf_err one;
+		enum qf_code here = read_home(&lines, queue, i, &one);
 
-		/* A queue that was never changed has none. */
-		if (qf_queue_dir(queue, i)->trouble ||
-		    qf_home_open(queue, i, false, &home, err) != QF_OK)
-			continue;
-		if (qf_home_folder(io, home, "journal", false, &fd, err) == QF_OK)
-			code = read_folder(&lines, fd, err);
-		qf_io_close(io, home);
+		keep_first(&code, err, here, &one);
 	}
 	join_lines(&lines);
 	for (size_t i = 0; i < lines.n; i++) {
@@ -333,7 +385,7 @@ qf_journal_read(struct qf_queue *queue, const char *folder,
 
 		entry.gone = gone_of(line->json, &gone);
 		judge(&entry, line);
-		if (!code && more)
+		if (more)
 			more = take(ctx, &entry);
 		json_decref(line->json);
 		json_decref(line->end);

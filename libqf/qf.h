@@ -1461,7 +1461,8 @@ struct qf_journal_entry {
  * qf_journal_read - all changes of a queue, oldest first: every host's, in all its directories.
  * folder   that of --journal, or NULL for .qf/journal of each directory.
  * take     false to stop. Lines that are no journal's are passed over and counted.
- * Returns  QF_OK, also when there is no journal; QF_E_DENIED, QF_E_SYS, QF_E_NOMEM.
+ * Returns  QF_OK, also when there is no journal; QF_E_DENIED, QF_E_SYS, QF_E_DATA when one could not
+ *          be read: then take had those of all others; QF_E_NOMEM.
  */
 enum qf_code qf_journal_read(struct qf_queue *queue, const char *folder,
 			     bool (*take)(void *ctx, const struct qf_journal_entry *entry),

@@ -442,7 +442,9 @@ open_all(struct resubmitting *r, const struct resubmit *how, char password[PASSW
 	if (gethostname(r->name, sizeof(r->name) - 1) != 0 || !r->name[0])
 		strcpy(r->name, "localhost");
 	r->options = (struct smtp_options){how->server, how->user, password, r->name};
-	qf_journal_read(r->list.queue, changes_journal(), name_interrupted, NULL, NULL, NULL);
+	if (qf_journal_read(r->list.queue, changes_journal(), name_interrupted, NULL, NULL, &err))
+		say_note("%s: %s: whether an earlier resubmit was interrupted is not known", err.what,
+			 err.why);
 	r->smtp = smtp_open(&r->options, why);
 	if (!r->smtp && signals_caught())
 		return STATUS_SIGNAL + signals_caught();

@@ -69,12 +69,13 @@ put_cell(struct qf_buf *line, const char *text)
 	table_cell((struct qf_slice){text, strlen(text)}, 0, false, term_utf8(), line);
 }
 
+/* ctx: whether there was any. */
 static bool
 list_entry(void *ctx, const struct qf_journal_entry *e)
 {
 	struct qf_buf line = {0};
 
-	(void)ctx;
+	*(bool *)ctx = true;
 	if (changes_given()->json) {
 		put_json(e);
 		return !out_failed();
@@ -106,6 +107,7 @@ journal_run(char **operands, size_t n)
 	struct source source = {0};
 	struct qf_err err;
 	size_t strange = 0;
+	bool any = false;
 	int status;
 
 	(void)operands;
@@ -120,9 +122,12 @@ journal_run(char **operands, size_t n)
 
 		confine_self(&looker);
 	}
-	if (!status && qf_journal_read(source.queue, changes_journal(), list_entry, NULL, &strange,
-				       &err))
+	if (!status && qf_journal_read(source.queue, changes_journal(), list_entry, &any, &strange,
+				       &err)) {
 		status = say_failure(&err);
+		if (any && err.code != QF_E_NOMEM)
+			status = STATUS_INCOMPLETE;
+	}
 	say_strange(strange);
 	source_close(&source);
 	return out_finish(status);
@@ -227,13 +232,14 @@ undo_input(struct undo *undo)
 	if (!undo->nmany)
 		return STATUS_FINDINGS;
 	qsort(undo->many, undo->nmany, sizeof(*undo->many), compare_wanted);
+	/* Those that were found are taken back, whatever another journal has. */
 	if (qf_journal_read(undo->source.queue, changes_journal(), take_back_many, undo, NULL, &err))
-		return say_failure(&err);
+		status = say_failure(&err);
 	for (size_t i = 0; i < undo->nmany && !signals_caught(); i++) {
 		if (undo->many[i].found || (i && !compare_wanted(&undo->many[i], &undo->many[i - 1])))
 			continue;
 		say_error("%s: no such entry in the journal", undo->many[i].entry);
-		status = STATUS_FINDINGS;
+		status = status ? status : STATUS_FINDINGS;
 	}
 	return signals_caught() ? STATUS_SIGNAL + signals_caught() : status;
 }
@@ -245,7 +251,8 @@ undo_entry(struct undo *undo, const char *entry)
 
 	undo->wanted = entry;
 	undo->found = false;
-	if (qf_journal_read(undo->source.queue, changes_journal(), take_back, undo, NULL, &err))
+	if (qf_journal_read(undo->source.queue, changes_journal(), take_back, undo, NULL, &err) &&
+	    !undo->found)
 		return say_failure(&err);
 	if (undo->found)
 		return STATUS_OK;

@@ -90,6 +90,34 @@ def main():
     tap.done()
 
 
+def not_ours_to_read(queue):
+    """A journal that cannot be read is not an empty one."""
+    queue.make()
+    acting.act("hold", "--reason=x", ID, queue=queue)
+    entry = acting.act("journal", queue=queue).stdout.splitlines()[-1].split()[0].decode()
+    home = os.path.join(queue.path, ".qf")
+    os.chmod(queue.path, 0o755)
+    os.chmod(home, 0o700)
+    for args in (["journal"], ["journal", "--format=json"], ["undo"], ["undo", entry], ["undo", "-n", entry]):
+        refused(" ".join(args[:2]) + ": a .qf that is not ours to read", queue, args, 77, b".qf",
+                preexec_fn=as_nobody)
+    os.chmod(home, 0o755)
+    refused("journal: nor its folder", queue, ["journal"], 77, b".qf/journal", preexec_fn=as_nobody)
+    folder = os.path.join(home, "journal")
+    os.chmod(folder, 0o755)
+    name, = os.listdir(folder)
+    refused("journal: nor its file", queue, ["journal"], 77, name.encode(), preexec_fn=as_nobody)
+    os.chmod(os.path.join(folder, name), 0o644)
+    with open(os.path.join(folder, "other-host.jsonl"), "w", encoding="ascii"):
+        pass
+    os.chmod(os.path.join(folder, "other-host.jsonl"), 0o600)
+    done = harness.qf("journal", "-C", "none", "-Q", queue.path, preexec_fn=as_nobody,
+                      env={"QF_CONF": "/dev/null", "QF_STATE": "", "QF_QUEUE": ""})
+    tap.ok(done.returncode == 2 and entry.encode() in done.stdout and b"other-host.jsonl" in done.stderr,
+           "journal: one of two is shown, the other named, status 2", done.stdout, done.stderr)
+    os.unlink(os.path.join(folder, "other-host.jsonl"))
+
+
 def not_ours(top, queue):
     """As a user who may read everything and write nothing."""
     program = os.path.join(top, "qf")
@@ -107,6 +135,7 @@ def not_ours(top, queue):
                     os.chmod(os.path.join(where, name), 0o644)
             refused(command + ": a queue that is not ours to write", queue,
                     [*args, *([] if command == "undo" else [ID])], 77, b"ermi", preexec_fn=as_nobody)
+        not_ours_to_read(queue)
         queue.make()
         os.chown(queue.path, NOBODY, NOBODY)
         for where, folders, names in os.walk(queue.path):
