@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 #include "doctor.h"
 
@@ -30,6 +31,18 @@ span_text(int64_t span, char text[QF_TIME_TEXT])
 		return "now";
 	qf_age_format(span, text);
 	return text;
+}
+
+/* One directory, whatever it is called: relative, through a link. */
+static bool
+is_same_dir(const struct qf_dir *a, const struct qf_dir *b)
+{
+	struct stat x, y;
+
+	if (a->trouble || b->trouble)
+		return strcmp(a->path, b->path) == 0;
+	return fstat(a->control_fd, &x) == 0 && fstat(b->control_fd, &y) == 0 &&
+	       x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
 void
@@ -60,11 +73,10 @@ doctor_cf_queue(struct doctor *doctor)
 			doctor_file(doctor, qf_queue_dir(named, i)->path, "");
 		}
 	for (size_t i = 0; i < ndirs; i++) {
-		const char *path = qf_queue_dir(queue, i)->path;
 		bool found = false;
 
 		for (size_t k = 0; k < qf_queue_ndirs(named); k++)
-			found |= strcmp(qf_queue_dir(named, k)->path, path) == 0;
+			found |= is_same_dir(qf_queue_dir(named, k), qf_queue_dir(queue, i));
 		elsewhere += !found;
 	}
 	if (!doctor->answer->files.all && elsewhere)

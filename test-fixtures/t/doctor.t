@@ -172,6 +172,13 @@ def main():
     got, _ = answers(queue, "-C", good)
     tap.ok(all(got[c]["result"] == "ok" for c in names), "a good configuration",
            *[got[c] for c in names if got[c]["result"] != "ok"])
+    os.symlink(queue, tmp + "/link")
+    for name in (os.path.relpath(queue), tmp + "/link", queue + "/"):
+        got = answers(name, "-C", good)[0]["cf-queue"]
+        tap.ok(got["result"] == "ok", "it is the same queue by another name", name, got)
+    os.mkdir(tmp + "/another", 0o700)
+    got = answers(tmp + "/another", "-C", good)[0]["cf-queue"]
+    tap.ok(got["result"] == "warn", "another one is another one", got)
     bad = conf(tmp, "O QueueDirectory=%s/nowhere\nO MinQueueAge=30m\nO Timeout.queuereturn=now\n"
                "O Timeout.queuewarn=4h\nO LogLevel=2\nO SuperSafe=False\n"
                "O AuthMechanisms=CRAM-MD5 PLAIN\n" % tmp)
