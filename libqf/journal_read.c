@@ -14,6 +14,7 @@
 #include "err.h"
 #include "home.h"
 #include "layout.h"
+#include "locks.h"
 
 /* Of one journal file. */
 #define JOURNAL_MAX ((size_t)1 << 30)
@@ -333,6 +334,64 @@ judge(struct qf_journal_entry *entry, const struct line *line)
 		entry->undo = QF_UNDO_POSSIBLE;
 }
 
+const char *
+qf_journal_result(const struct qf_journal_entry *entry)
+{
+	if (entry->result)
+		return entry->result;
+	return entry->at_work == QF_NO ? "interrupted" : "not ended";
+}
+
+/* Who changes a message has its lock: what begins later finds the earlier ones over. */
+static bool
+is_last_of_file(const struct lines *lines, const struct line *line)
+{
+	const char *queue = text(line->json, "queue"), *id = text(line->json, "id");
+	const struct line *end = lines->line + lines->n;
+
+	for (const struct line *later = line + 1; queue && id && later < end; later++) {
+		const char *its = text(later->json, "id"), *where = text(later->json, "queue");
+
+		if (its && where && strcmp(its, id) == 0 && strcmp(where, queue) == 0)
+			return false;
+	}
+	return true;
+}
+
+/* Is somebody at the message of a change that has no result? */
+static enum qf_tri
+at_work(struct qf_queue *queue, const struct qf_journal_entry *entry, struct qf_locks **locks)
+{
+	const char *const names[] = {entry->file, entry->became};
+	struct qf_io *io = qf_queue_io(queue);
+	enum qf_tri answer = QF_NO;
+
+	if (entry->dir == SIZE_MAX || qf_queue_dir(queue, entry->dir)->trouble)
+		return QF_UNKNOWN;
+	if (!*locks)
+		*locks = qf_locks_new();
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names) && answer == QF_NO; i++) {
+		const struct qf_dir *d = qf_queue_dir(queue, entry->dir);
+		struct stat st;
+		int fd;
+
+		if (!names[i] || !*names[i] || strchr(names[i], '/'))
+			continue;
+		fd = qf_io_open(io, d->control_fd, names[i],
+				O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+		if (fd < 0 && errno != ENOENT)
+			answer = QF_UNKNOWN;
+		if (fd < 0)
+			continue;
+		answer = *locks && qf_io_fstat(io, fd, &st) == 0
+				 ? qf_locks_ask(*locks, io, fd, d->device, st.st_ino,
+						qf_locks_sight(d->control_fd))
+				 : QF_UNKNOWN;
+		qf_io_close(io, fd);
+	}
+	return answer;
+}
+
 enum qf_code
 qf_journal_read(struct qf_queue *queue, const char *folder,
 		bool (*take)(void *ctx, const struct qf_journal_entry *entry), void *ctx,
@@ -340,6 +399,7 @@ qf_journal_read(struct qf_queue *queue, const char *folder,
 {
 	struct qf_io *io = qf_queue_io(queue);
 	struct lines lines = {0};
+	struct qf_locks *locks = NULL;
 	struct qf_buf gone = {0};
 	enum qf_code code = QF_OK;
 	bool more = true;
@@ -385,11 +445,14 @@ qf_journal_read(struct qf_queue *queue, const char *folder,
 
 		entry.gone = gone_of(line->json, &gone);
 		judge(&entry, line);
+		if (!entry.result && is_last_of_file(&lines, line))
+			entry.at_work = at_work(queue, &entry, &locks);
 		if (more)
 			more = take(ctx, &entry);
 		json_decref(line->json);
 		json_decref(line->end);
 	}
+	qf_locks_free(locks);
 	lines.nomem |= gone.failed;
 	qf_buf_release(&gone);
 	free(lines.line);

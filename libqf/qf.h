@@ -1440,7 +1440,7 @@ const char *qf_undo_name(enum qf_undo undo);
 struct qf_journal_entry {
 	const char *entry, *user, *host, *command, *queue, *id, *file, *note;
 	const char *undoes;      /* the entry it took back */
-	const char *result;      /* NULL: interrupted, or under way */
+	const char *result;      /* NULL: interrupted, or under way: at_work */
 	const char *why;
 	const char *was_reason;
 	const char *was_control; /* of an edit: the control file before, base64 */
@@ -1455,7 +1455,13 @@ struct qf_journal_entry {
 	size_t dir;              /* of the queue; SIZE_MAX where it is none of its directories */
 	enum qf_undo undo;
 	const char *undo_why;    /* why it is not possible */
+	enum qf_tri at_work;     /* without a result, and nothing of that file came after it: is somebody
+	                            at the message now */
 };
+
+/* The result for people: its word; of a change without one "interrupted", or "not ended" where
+   somebody is at the message, or that cannot be told. */
+const char *qf_journal_result(const struct qf_journal_entry *entry);
 
 /*
  * qf_journal_read - all changes of a queue, oldest first: every host's, in all its directories.

@@ -84,7 +84,7 @@ list_entry(void *ctx, const struct qf_journal_entry *e)
 	put_cell(&line, e->user);
 	put_cell(&line, e->command);
 	put_cell(&line, e->id);
-	put_cell(&line, e->result ? e->result : "interrupted");
+	put_cell(&line, qf_journal_result(e));
 	qf_buf_addf(&line, " (undo: %s)", qf_undo_name(e->undo));
 	put_cell(&line, e->note);
 	qf_buf_addc(&line, '\n');

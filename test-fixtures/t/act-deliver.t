@@ -226,8 +226,16 @@ def interrupted(lab, sink):
     sink.delay = 0.4
     run = start(lab, "deliver", first)
     laboratory.wait_until(lambda: b"*" in harness.qf("ls", "-C", lab.cf, env=ENV).stdout)
+
+    def told():
+        lines = harness.qf("journal", "-C", lab.cf, env=ENV).stdout.decode().splitlines()
+        return [line for line in lines if first in line]
+    laboratory.wait_until(told)
+    seen = told()
     os.killpg(run.pid, signal.SIGINT)
     out, err = run.communicate(timeout=60)
+    tap.ok(len(seen) == 1 and "not ended" in seen[0] and " done " in told()[0],
+           "the journal does not call a delivery interrupted that is under way", seen, told())
     tap.ok(run.returncode == 130 and len(sink.messages) == 1 and not names(lab),
            "interrupted: the delivery under way comes to its end", run.returncode, out, err)
 

@@ -116,6 +116,13 @@ def not_ours_to_read(queue):
     tap.ok(done.returncode == 2 and entry.encode() in done.stdout and b"other-host.jsonl" in done.stderr,
            "journal: one of two is shown, the other named, status 2", done.stdout, done.stderr)
     os.unlink(os.path.join(folder, "other-host.jsonl"))
+    # The end of the change is not there; whether somebody is at it is to be seen by the lock.
+    with open(os.path.join(folder, name), "r+", encoding="ascii") as f:
+        f.truncate(len(f.readline()))
+    seen = b"false" in acting.act("ls", "--columns=busy", "--format=csv", queue=queue).stdout
+    done = acting.act("journal", queue=queue)
+    tap.ok((b" interrupted " if seen else b" not ended ") in done.stdout,
+           "journal: without a result and a lock it was interrupted", seen, done.stdout)
 
 
 def not_ours(top, queue):
