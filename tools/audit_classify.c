@@ -172,18 +172,21 @@ look_for_gaps(const struct audit_classifier *c, const struct audit_case *out, in
 	const struct audit_hole *hole;
 	char *missing = (char *)out->missing, begin[QF_TIME_TEXT], end[QF_TIME_TEXT];
 	size_t room = sizeof(out->missing);
-	int64_t since = from;
+	int64_t since = from, accepted = INT64_MAX;
 	bool born = false, removed = false;
 
 	for (size_t i = 0; i < c->fate.nfacts; i++) {
 		const struct audit_fact *fact = &c->fate.facts[i];
 
-		/* Nothing was sent of it before it was accepted. */
-		if (fact->says == AUDIT_SAYS_ACCEPTED && !born && fact->time > since)
-			since = fact->time;
-		born |= fact->says == AUDIT_SAYS_ACCEPTED;
+		if (fact->says == AUDIT_SAYS_ACCEPTED) {
+			born = true;
+			accepted = fact->time < accepted ? fact->time : accepted;
+		}
 		removed |= fact->says == AUDIT_SAYS_REMOVED || fact->says == AUDIT_SAYS_DISCARDED;
 	}
+	/* Nothing was sent of it before it was accepted. */
+	if (born && accepted > since)
+		since = accepted;
 	hole = audit_cover_hole(cover, since, c->until);
 	*missing = '\0';
 	qf_time_format(from, begin);
