@@ -1571,7 +1571,7 @@ struct qf_log_event {
 	struct qf_slice controller;     /* ctladdr= */
 	struct qf_slice mailer, relay, dsn, reply, stat;
 	struct qf_slice reason;         /* of quarantine, rejection, loss */
-	const struct qf_slice *recipients;
+	const struct qf_slice *recipients; /* of a delivery none: whose line it is cannot be read */
 	size_t nrecipients;
 	const struct qf_slice *children; /* new ids: of a clone, a split, a report */
 	size_t nchildren;

@@ -99,8 +99,7 @@ salvage_audit_is_finished(void *ctx, struct qf_msg *msg)
 	for (size_t i = 0; i < audit->list.n; i++) {
 		struct audit_verdict verdict;
 
-		audit_fate_judge(&audit->fate, &audit->list.all[i], audit->list.n == 1,
-				 &verdict);
+		audit_fate_judge(&audit->fate, &audit->list.all[i], audit->list.n == 1, &verdict);
 		if (verdict.end == AUDIT_END_UNKNOWN)
 			return false;
 	}
