@@ -487,17 +487,12 @@ make_void(struct qf_move_batch *batch, struct qf_err *err)
 			continue;
 		slot->step = code ? STEP_ENDED : STEP_UNDO;
 		if (slot->outcome == QF_SALVAGE_MOVE) {
-			/* Staged by an earlier run, and not whole any more. */
+			/* Staged by an earlier run, and not to be used any more. */
 			slot->outcome = QF_SALVAGE_SKIPPED;
 			slot->why = QF_SALVAGE_WHY_CHANGED;
-			snprintf(slot->detail, sizeof(slot->detail),
-				 "%.200s: %.200s: put back; run it again", slot->err.what,
-				 slot->err.why);
-		} else {
-			snprintf(slot->detail, sizeof(slot->detail),
-				 "%.200s: %.200s: put back; run it again", slot->err.what,
-				 slot->err.why);
 		}
+		snprintf(slot->detail, sizeof(slot->detail),
+			 "%.200s: %.200s: put back; run it again", slot->err.what, slot->err.why);
 	}
 	return code;
 }

@@ -294,7 +294,7 @@ qf_salvage_is_run_here(struct qf_salvage *salvage, const char *folder, struct qf
 	if (!dot || dot == folder || target->manifests < 0)
 		return false;
 	snprintf(run, sizeof(run), "%.*s", (int)(dot - folder), folder);
-	snprintf(name, sizeof(name), "%s.jsonl", run);
+	snprintf(name, sizeof(name), "%s" QF_MANIFEST, run);
 	return qf_manifest_each(target->io, target->manifests, name, take_head, &head) && head.ours;
 }
 
