@@ -256,14 +256,17 @@ add_item(struct look *look, const struct qf_row *row, struct qf_err *err)
 			return false;
 		}
 	}
+	new_id = qf_salvage_item_new_id(salvage, item);
+	/* Of one that is busy, too: it may be free when its turn comes. */
+	if (salvage->has_target)
+		item->to_dir = (uint16_t)qf_salvage_choose_dir(salvage, item->dir, item->name + 2,
+							       new_id);
 	if (item->outcome == QF_SALVAGE_SKIP)
 		return true;
 	look->moving++;
-	new_id = qf_salvage_item_new_id(salvage, item);
 	id = new_id ? new_id : item->name + 2;
 	if (!salvage->has_target)
 		return true;
-	item->to_dir = (uint16_t)qf_salvage_choose_dir(salvage, item->dir, item->name + 2, new_id);
 	/* Two of the source must not get one name either: two directories may have one id twice. */
 	if ((qf_queue_ndirs(salvage->from) == 1 && !new_id) ||
 	    qf_names_add(salvage->target.names, id,
