@@ -176,7 +176,8 @@ audit_presence_rows(struct audit_snapshot *snapshot, int64_t number, struct qf_e
 					 &s, err);
 
 	/* In the order of the table, which is then only appended to. */
-	qsort(snapshot->present, snapshot->n, sizeof(*snapshot->present), by_message);
+	if (snapshot->n)
+		qsort(snapshot->present, snapshot->n, sizeof(*snapshot->present), by_message);
 	for (size_t i = 0; i < snapshot->n && code == QF_OK; i++) {
 		store_bind_int(s, 1, number);
 		store_bind_int(s, 2, snapshot->present[i].message);
