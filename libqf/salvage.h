@@ -7,6 +7,7 @@
  *	salvage_again.c     a saved plan held against both sides as they are now
  *	move.c              the steps by which messages move, a few at once
  *	salvage_run.c       plans carried out; what interrupted runs left, finished
+ *	salvage_staged.c    copies that were interrupted, named
  *	salvage_lanes.c     batches of messages moved side by side
  *	salvage_account.c   what manifests say of each message
  *	salvage_verify.c    every message accounted for
@@ -215,6 +216,11 @@ enum qf_code qf_move_batch(struct qf_salvage *salvage, struct qf_crew *crew, uns
    run.json does not: also how its messages are to be moved; held, where that is not said. */
 bool qf_salvage_is_run_here(struct qf_salvage *salvage, const char *folder,
 			    struct qf_salvage_how *how);
+
+/* ---------------------------------------------------------------- salvage_staged.c */
+
+/* Name the copies that are staged at the target and have arrived in no other way since. */
+enum qf_code qf_salvage_tell_staged(struct qf_salvage *salvage, struct qf_err *err);
 
 /* ---------------------------------------------------------------- salvage_lanes.c */
 

@@ -427,41 +427,6 @@ finish_found(struct found *found, struct qf_err *err)
 	return code;
 }
 
-/* A copy that was interrupted has no claim. What it left staged is not there yet. */
-static enum qf_code
-tell_staged_copies(struct qf_salvage *salvage, size_t dir, unsigned lane, struct qf_err *err)
-{
-	struct qf_salvage_record record = {
-		.outcome = QF_SALVAGE_SKIPPED,
-		.why = QF_SALVAGE_WHY_STOPPED,
-		.detail = "a copy that is staged at the target, and not there yet: run the same copy "
-			  "again, unless it is still at work",
-		.from = "", /* its mark may tell; it need not be this source */
-		.to = qf_queue_dir(salvage->to, dir)->path,
-		.bounce_at = QF_TIME_NONE,
-		.bytes = -1,
-	};
-	struct qf_buf names = {0};
-	enum qf_code code;
-	int folder;
-
-	code = qf_target_incoming(&salvage->target, dir, lane, false, &folder, err);
-	if (code)
-		return code == QF_E_NOT_FOUND ? QF_OK : code;
-	code = qf_names_in(salvage->target.io, folder, "incoming", &names, err);
-	for (size_t at = 0; !code && at < names.n; at += strlen(names.p + at) + 1) {
-		const char *dash = strrchr(names.p + at, '-');
-
-		if (strncmp(names.p + at, "copy.", 5) != 0 || !dash ||
-		    !qf_kind_is_control(qf_name_kind(dash + 1, strlen(dash + 1))))
-			continue;
-		record.id = dash + 3;
-		qf_salvage_tell(salvage, &record);
-	}
-	qf_buf_release(&names);
-	return code;
-}
-
 static void
 forget(struct found *found)
 {
@@ -504,9 +469,8 @@ qf_salvage_resume(struct qf_salvage *salvage, struct qf_err *err)
 	found.last = true;
 	if (!code)
 		code = qf_claims_list(salvage->claims, take_found, &found, err);
-	for (size_t i = 0; !code && i < qf_queue_ndirs(salvage->to) * QF_LANES_MAX; i++)
-		if (!qf_queue_dir(salvage->to, i / QF_LANES_MAX)->trouble)
-			code = tell_staged_copies(salvage, i / QF_LANES_MAX, i % QF_LANES_MAX, err);
+	if (!code)
+		code = qf_salvage_tell_staged(salvage, err);
 	forget(&found);
 	return finish(salvage, code, err);
 }

@@ -127,6 +127,16 @@ def copies():
            "copy again finishes it: %d points" % points, "\n".join(failures[:3]))
 
 
+def copies_moved():
+    failures = []
+    for n, p in killed(one(), "run", "--copy"):
+        if p.staged():
+            status = [p.run(verb, now=NOW + i) for i, verb in enumerate(("resume", "run", "resume", "verify"))]
+            if status != [2, 0, 0, 0] or p.outcomes() != ["there"]:
+                failures.append("%d: %s %s" % (n, status, p.said))
+    tap.ok(not failures, "moved instead: nobody waits for what is staged", "\n".join(failures[:3]))
+
+
 def imports():
     q = Pair()
     q.put()
@@ -356,6 +366,7 @@ def main():
     with acting.fast_folder() as TOP:
         FAULTS = acting.Faults(TOP)
         copies()
+        copies_moved()
         imports()
         one_id()
         one_id_killed()
