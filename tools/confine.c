@@ -84,7 +84,8 @@ struct ruleset {
 #define RIGHT_TRUNCATE (1u << 14) /* 3 */
 #define RIGHT_IOCTL (1u << 15)    /* 5 */
 #define NET_TCP 3u                /* 4: bind, connect */
-#define SCOPE_ALL 3u              /* 6: abstract sockets, signals */
+#define SCOPE_SOCKETS 1u          /* 6: abstract ones */
+#define SCOPE_SIGNALS 2u          /* 6 */
 #define READ_RIGHTS (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
 #define WRITE_RIGHTS                                                                               \
 	(LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REMOVE_FILE)
@@ -229,8 +230,8 @@ restrict_files(const struct confine *confine)
 	set.files |= version >= 2 ? RIGHT_REFER : 0;
 	set.files |= version >= 3 ? RIGHT_TRUNCATE : 0;
 	set.files |= version >= 5 ? RIGHT_IOCTL : 0;
-	set.net = version >= 4 ? NET_TCP : 0;
-	set.scoped = version >= 6 ? SCOPE_ALL : 0;
+	set.net = version >= 4 && !confine->network ? NET_TCP : 0;
+	set.scoped = version >= 6 ? SCOPE_SIGNALS | (confine->network ? 0 : SCOPE_SOCKETS) : 0;
 	writing |= set.files & RIGHT_TRUNCATE;
 	if (confine->how == CONFINE_LISTER)
 		set.files &= ~(uint64_t)(LANDLOCK_ACCESS_FS_READ_FILE | RIGHT_TRUNCATE | RIGHT_IOCTL);
@@ -264,8 +265,6 @@ restrict_files(const struct confine *confine)
 /* Of use to who has broken in, and to none of those that are confined. */
 static const unsigned refused[] = {
 	SYS_execve, SYS_execveat, SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev,
-	SYS_socket, SYS_socketpair, SYS_connect, SYS_bind, SYS_listen, SYS_accept, SYS_accept4,
-	SYS_sendto, SYS_sendmmsg,
 	SYS_mount, SYS_umount2, SYS_pivot_root, SYS_chroot, SYS_fsopen, SYS_fsmount, SYS_fspick,
 	SYS_move_mount, SYS_open_tree, SYS_setns, SYS_bpf, SYS_perf_event_open,
 	SYS_io_uring_setup, SYS_userfaultfd, SYS_keyctl, SYS_add_key, SYS_request_key,
@@ -277,6 +276,15 @@ static const unsigned refused[] = {
 	SYS_fork, SYS_vfork, SYS_mknod, SYS_iopl, SYS_ioperm,
 #endif
 };
+
+/* Left to who talks over the network. */
+static const unsigned networking[] = {
+	SYS_socket, SYS_socketpair, SYS_connect, SYS_bind, SYS_listen, SYS_accept, SYS_accept4,
+	SYS_sendto, SYS_sendmmsg,
+};
+
+/* And this to who talks to a helper too. */
+static const unsigned talking[] = {SYS_sendmsg};
 
 /* What changes files or takes a lock: who only reads does none of it. */
 static const unsigned changing[] = {
@@ -292,7 +300,8 @@ static const unsigned changing[] = {
 #endif
 };
 
-#define MAX_INSTRUCTIONS (2 * (NELEMS(refused) + NELEMS(changing)) + 34)
+#define MAX_INSTRUCTIONS                                                                           \
+	(2 * (NELEMS(refused) + NELEMS(networking) + NELEMS(talking) + NELEMS(changing)) + 32)
 #define LOAD(member) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, member))
 #define ANSWER(what) BPF_STMT(BPF_RET | BPF_K, (what))
 #define REFUSE ANSWER(SECCOMP_RET_ERRNO | EPERM)
@@ -355,9 +364,9 @@ put_unshare(struct program *program)
 }
 
 static bool
-restrict_calls(bool reader, bool talks)
+restrict_calls(const struct confine *confine)
 {
-	static const unsigned talking[] = {SYS_sendmsg};
+	bool reader = confine->how == CONFINE_READER || confine->how == CONFINE_LISTER;
 	static const struct sock_filter head[] = {
 		LOAD(arch),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARCHITECTURE, 1, 0),
@@ -393,7 +402,9 @@ restrict_calls(bool reader, bool talks)
 	}
 	put_unshare(&program);
 	put_refused(&program, refused, NELEMS(refused));
-	if (!talks)
+	if (!confine->network)
+		put_refused(&program, networking, NELEMS(networking));
+	if (!confine->network && confine->how != CONFINE_SCREEN)
 		put_refused(&program, talking, NELEMS(talking));
 	if (reader)
 		put_refused(&program, changing, NELEMS(changing));
@@ -405,10 +416,9 @@ restrict_calls(bool reader, bool talks)
 #else
 
 static bool
-restrict_calls(bool reader, bool talks)
+restrict_calls(const struct confine *confine)
 {
-	(void)reader;
-	(void)talks;
+	(void)confine;
 	return false; /* the numbers of this architecture are not known here */
 }
 
@@ -437,16 +447,15 @@ confine_apply(const struct confine *confine, struct confined *done)
 	}
 	if (files)
 		done->landlock = restrict_files(confine);
-	done->seccomp = restrict_calls(confine->how == CONFINE_READER ||
-					       confine->how == CONFINE_LISTER,
-				       confine->how == CONFINE_SCREEN);
+	done->seccomp = restrict_calls(confine);
 	if ((files && !done->landlock) || !done->seccomp)
 		snprintf(done->why, sizeof(done->why), "the kernel has no%s%s",
 			 files && !done->landlock ? " Landlock" : "",
 			 done->seccomp ? "" : " seccomp");
 }
 
-void
+/* Said with -v by a command that goes on as it is. */
+static void
 confine_not(const char *why)
 {
 	say_detail("not confined: %s", why);
@@ -471,13 +480,25 @@ confine_self(const struct confine *confine)
 			 done.landlock);
 	if (done.seccomp || done.landlock)
 		say_detail("confined: %s; %s%s%s%s", files,
-			   done.seccomp ? "no programs, no network (seccomp)" : "no seccomp",
+			   !done.seccomp      ? "no seccomp"
+			   : confine->network ? "no programs (seccomp), but the network"
+					      : "no programs, no network (seccomp)",
 			   !done.capabilities		       ? ""
 			   : confine->how >= CONFINE_CHANGER ? "; only capabilities of files"
 							     : "; only capabilities that read",
 			   *done.why ? "; " : "", done.why);
 	else
 		confine_not(done.why);
+}
+
+void
+confine_once(const struct confine *confine)
+{
+	static bool done;
+
+	if (!done)
+		confine_self(confine);
+	done = true;
 }
 
 void

@@ -32,12 +32,13 @@ struct confine {
 	enum confine_how how;
 	const struct qf_queue *queue;   /* opened; what lies beneath its directories may be read; or NULL */
 	const char *may_write[2];       /* NULL: none */
+	bool network;                   /* answers, or talks to a server: sockets stay */
 };
 
 /* What came of it. */
 struct confined {
 	int landlock;        /* version of the kernel's, 0: not confined by it */
-	bool seccomp;        /* no program started, no socket, no tracing, no mounting */
+	bool seccomp;        /* no program started, no socket but with network, no tracing, no mounting */
 	bool capabilities;   /* dropped, but for those that open and read files of others; who
 	                        changes keeps those that give files their owner */
 	char why[128];       /* what could not be done; empty when all was */
@@ -52,11 +53,12 @@ void confine_apply(const struct confine *confine, struct confined *done);
 
 /* The same unless --no-sandbox was given, and with -v what came of it. */
 void confine_self(const struct confine *confine);
+/* The same the first time, and nothing later: for what works in rounds. Whatever a round opens anew
+   has to be allowed by it. */
+void confine_once(const struct confine *confine);
 /* For a command that only reads, and looks at one queue once. */
 void confine_reader(const struct qf_queue *queue);
 /* For one that reads every message of it. */
 void confine_lister(const struct qf_queue *queue);
-/* Said with -v by a command that goes on as it is. */
-void confine_not(const char *why);
 
 #endif

@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,11 +85,39 @@ opening(const char *path, int flags)
 	return 0;
 }
 
+/* A server and who asks it, in one: every call that the network takes. */
+static bool
+talks(void)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr *name = (struct sockaddr *)&address;
+	socklen_t size = sizeof(address);
+	int server = socket(AF_INET, SOCK_STREAM, 0), client = socket(AF_INET, SOCK_STREAM, 0);
+	struct iovec text = {.iov_base = (char *)"b", .iov_len = 1};
+	struct msghdr message = {.msg_iov = &text, .msg_iovlen = 1};
+	struct mmsghdr messages = {.msg_hdr = message};
+	int two[2], accepted, again;
+	char got[3];
+
+	if (bind(server, name, size) || listen(server, 2) || getsockname(server, name, &size) ||
+	    connect(client, name, size))
+		return false;
+	accepted = accept4(server, NULL, NULL, SOCK_CLOEXEC);
+	again = socket(AF_INET, SOCK_STREAM, 0);
+	return accepted >= 0 && connect(again, name, size) == 0 && accept(server, NULL, NULL) >= 0 &&
+	       send(client, "a", 1, 0) == 1 && sendmsg(client, &message, 0) == 1 &&
+	       sendmmsg(client, &messages, 1, 0) == 1 &&
+	       recv(accepted, got, sizeof(got), MSG_WAITALL) == 3 && memcmp(got, "abb", 3) == 0 &&
+	       socketpair(AF_UNIX, SOCK_STREAM, 0, two) == 0;
+}
+
 /* Each letter is something that a confined process could do, and should not; or could not, and
    should. */
 static void
-try(enum confine_how how, const struct confined *done, char *bad)
+try(const struct confine *confine, const struct confined *done, char *bad)
 {
+	enum confine_how how = confine->how;
 	char *const argv[] = {(char *)"true", NULL};
 	bool is_reader = how == CONFINE_READER || how == CONFINE_LISTER;
 	char path[160];
@@ -121,8 +150,11 @@ try(enum confine_how how, const struct confined *done, char *bad)
 			*bad++ = 'u';
 	}
 	if (done->seccomp) {
-		if (socket(AF_INET, SOCK_STREAM, 0) >= 0 || socket(AF_UNIX, SOCK_STREAM, 0) >= 0)
+		if (!confine->network &&
+		    (socket(AF_INET, SOCK_STREAM, 0) >= 0 || socket(AF_UNIX, SOCK_STREAM, 0) >= 0))
 			*bad++ = 's';
+		if (confine->network && !talks())
+			*bad++ = 'n';
 		child = fork();
 		if (child == 0)
 			_exit(0);
@@ -155,9 +187,9 @@ try(enum confine_how how, const struct confined *done, char *bad)
 }
 
 static void
-confined_tries(enum confine_how how)
+confined_tries(enum confine_how how, bool network)
 {
-	struct confine confine = {.how = how, .queue = queue};
+	struct confine confine = {.how = how, .queue = queue, .network = network};
 	char path[160], bad[64] = "";
 	struct confined done;
 	int ends[2], status;
@@ -172,7 +204,7 @@ confined_tries(enum confine_how how)
 	if (child == 0) {
 		confine_apply(&confine, &done);
 		if (!*done.why)
-			try(how, &done, bad);
+			try(&confine, &done, bad);
 		else
 			snprintf(bad, sizeof(bad), "?%.60s", done.why);
 		n = write(ends[1], bad, strlen(bad));
@@ -191,32 +223,53 @@ confined_tries(enum confine_how how)
 
 Test(confine, reader)
 {
-	confined_tries(CONFINE_READER);
+	confined_tries(CONFINE_READER, false);
 }
 
 Test(confine, lister)
 {
-	confined_tries(CONFINE_LISTER);
+	confined_tries(CONFINE_LISTER, false);
 }
 
 Test(confine, keeper)
 {
-	confined_tries(CONFINE_KEEPER);
+	confined_tries(CONFINE_KEEPER, false);
 }
 
 Test(confine, screen)
 {
-	confined_tries(CONFINE_SCREEN);
+	confined_tries(CONFINE_SCREEN, false);
 }
 
 Test(confine, writer)
 {
-	confined_tries(CONFINE_WRITER);
+	confined_tries(CONFINE_WRITER, false);
 }
 
 Test(confine, changer)
 {
-	confined_tries(CONFINE_CHANGER);
+	confined_tries(CONFINE_CHANGER, false);
+}
+
+Test(confine, looker)
+{
+	confined_tries(CONFINE_LOOKER, false);
+}
+
+Test(confine, looker_that_answers)
+{
+	confined_tries(CONFINE_LOOKER, true);
+}
+
+Test(confine, changer_that_talks)
+{
+	confined_tries(CONFINE_CHANGER, true);
+}
+
+/* With Landlock too, which would refuse to connect. */
+Test(confine, reader_that_talks)
+{
+	confined_tries(CONFINE_READER, true);
 }
 
 /* Without being confined each of these works, so that the tests above say something. */
@@ -225,7 +278,7 @@ Test(confine, all_of_it_works_otherwise)
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0), status;
 	pid_t child;
 
-	cr_assert(fd >= 0 && close(fd) == 0);
+	cr_assert(fd >= 0 && close(fd) == 0 && talks());
 	cr_assert_eq(opening(other, O_RDONLY), 0);
 	cr_assert_eq(opening(inside, O_RDWR), 0);
 	child = fork();

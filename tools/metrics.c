@@ -375,11 +375,13 @@ look(struct memory *memory, bool every, struct qf_buf *page)
 	const struct confine once = {.how = CONFINE_WRITER,
 				     .queue = source.queue,
 				     .may_write = {given.output}};
+	/* Each round opens the queue anew, and may ask the system for users over a socket. */
+	const struct confine rounds = {.how = CONFINE_LOOKER, .network = true};
 
-	if (open && every)
-		confine_not(page ? "--listen needs the network"
-				 : "--every opens the queue again each time");
-	else if (open)
+	/* --listen did when it had its address. */
+	if (open && every && !page)
+		confine_once(&rounds);
+	else if (open && !every)
 		confine_self(&once);
 	if (open)
 		status = collect(&source, &m, memory);

@@ -3,6 +3,7 @@
  *
  * libmicrohttpd is loaded when it is wanted: it brings a TLS library, which nobody else needs.
  */
+#include "confine.h"
 #include "metrics_listen.h"
 #include "say.h"
 #include "signals.h"
@@ -201,6 +202,7 @@ metrics_listen(const char *address, void (*make)(void *ctx, struct qf_buf *page)
 {
 	const struct timespec pause = {.tv_nsec = 100000000};
 	struct server server = {.make = make, .ctx = ctx};
+	const struct confine talker = {.how = CONFINE_LOOKER, .network = true};
 	struct MHD_Daemon *daemon;
 	int status = STATUS_OK, fd;
 
@@ -211,6 +213,8 @@ metrics_listen(const char *address, void (*make)(void *ctx, struct qf_buf *page)
 	fd = open_socket(address, &status);
 	if (fd < 0)
 		return status;
+	/* Before the thread is there that reads the queue. */
+	confine_once(&talker);
 	daemon = lib.start(MHD_USE_INTERNAL_POLLING_THREAD, 0, NULL, NULL, handle, &server,
 			   MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
 			   MOST_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS,

@@ -221,19 +221,14 @@ look(struct source *source, struct qf_buf *text, struct qf_buf *total)
 static void
 confine(const struct source *source)
 {
-	/* Further directories, that the configuration names, are looked at where they matter. */
-	const struct confine once = {.how = CONFINE_LOOKER, .queue = source->queue};
+	/* Further directories, that the configuration names, are looked at where they matter. Each
+	   round reads the configuration and opens the queue anew, and may ask the system for users
+	   over a socket. */
+	const struct confine looker = {.how = given.fix.fixes ? CONFINE_CHANGER : CONFINE_LOOKER,
+				       .queue = source->queue,
+				       .network = given.every || given.ping};
 
-	/* Each round reads the configuration and opens the queue anew, which may ask the system for
-	   users in ways of its own. */
-	if (given.fix.fixes)
-		return; /* orphans_fix_run() does, once it has what it needs */
-	if (given.every)
-		confine_not("--every opens the queue again each time");
-	else if (given.ping)
-		confine_not("--ping needs the network");
-	else
-		confine_self(&once);
+	confine_once(&looker);
 }
 
 /* A look with all that goes with it. Returns an exit status. */

@@ -9,7 +9,6 @@
 
 #include "ask.h"
 #include "changes.h"
-#include "confine.h"
 #include "orphans_fix.h"
 #include "out.h"
 #include "say.h"
@@ -217,7 +216,6 @@ orphans_fix_run(const struct orphans_fix *fix, const struct orphans_report *repo
 			      .json = report->format == ORPHANS_JSON,
 			      .silent = fix->silent};
 	struct qf_txn_options options = changes_txn_options("orphans", report->source);
-	const struct confine changer = {.how = CONFINE_CHANGER, .queue = report->source->queue};
 	struct qf_txn *txn = NULL;
 	struct qf_err err;
 	size_t n, unknown;
@@ -236,9 +234,6 @@ orphans_fix_run(const struct orphans_fix *fix, const struct orphans_report *repo
 		status = say_failure(&err);
 	if (status)
 		return status;
-	/* A look that stays opens the queue anew each time. */
-	if (!fix->silent)
-		confine_self(&changer);
 	for (size_t i = 0; i < qf_orphans_n(report->orphans) && !signals_caught(); i++)
 		if (is_to_fix(fix, report, i))
 			fix_one(fix, report, txn, qf_orphans_get(report->orphans, i), &tally);

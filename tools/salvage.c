@@ -400,7 +400,8 @@ carry_out(enum verb verb, struct source *source, struct qf_queue *from, struct q
 	struct qf_salvage_options options = options_for(verb, source, query, rate, &report);
 	const bool looks = verb == PLAN || verb == VERIFY;
 	const struct confine confine = {.how = looks ? CONFINE_LOOKER : CONFINE_CHANGER,
-					.queue = from};
+					.queue = from,
+					.network = verb == RESUBMIT};
 	struct qf_salvage *salvage = NULL;
 	struct salvage_audit *audit = NULL;
 	struct qf_err err;
@@ -411,10 +412,7 @@ carry_out(enum verb verb, struct source *source, struct qf_queue *from, struct q
 		options.wanted = is_named;
 		options.wanted_ctx = named;
 	}
-	if (verb == RESUBMIT)
-		confine_not("it talks to a server");
-	else
-		confine_self(&confine);
+	confine_self(&confine);
 	if (verb == EXPORT && given.to.n && salvage_is_readable(given.to.values[0]) &&
 	    (given.logs.n || given.audit)) {
 		say_error("--log, --audit: what is for people to read has all there is");

@@ -22,6 +22,25 @@ def qf(*args, env=None, **options):
                           env={**os.environ, "TZ": "UTC", **(env or {})}, **options)
 
 
+def confinement(pid):
+    """{(NoNewPrivs, Seccomp)} of the threads of a running qf, as /proc tells; None where it could not
+    confine itself, or this says nothing, because everything here is confined."""
+    def of(status):
+        lines = dict(line.split(":\t", 1) for line in status.read().splitlines() if ":\t" in line)
+        return lines["NoNewPrivs"], lines["Seccomp"]
+    with open("/proc/self/status") as own:
+        if of(own)[1] != "0":
+            return None
+    said = qf("ls", "-v", "-C", "none", "-Q", "/").stderr
+    if b"built with sanitizers" in said or b"the kernel has no" in said:
+        return None
+    seen = set()
+    for thread in os.listdir("/proc/%d/task" % pid):
+        with open("/proc/%d/task/%s/status" % (pid, thread)) as status:
+            seen.add(of(status))
+    return seen
+
+
 def mailq(queue, config, verbose=False, which=(), env=None):
     """Standard output of qf ls in mailq's form. which: a filter."""
     form = "mailq-verbose" if verbose else "mailq"

@@ -134,6 +134,33 @@ def not_for_all(directory):
     shutil.rmtree(os.path.dirname(queue))
 
 
+def confined_rounds(tmp, queue, out):
+    """Confined from the first round on, each round opens anew what there is then, and looks up users."""
+    cf = os.path.join(tmp, "rounds.cf")
+    with open(cf, "w", encoding="ascii") as f:
+        f.write("O QueueDirectory=%s\nO TrustedUser=daemon\n" % queue)
+    job = subprocess.Popen([harness.QF, "metrics", "-C", cf, "--every=1s", "--no-orphans", "--output=" + out],
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    first = json.loads(job.stdout.readline())
+    confined = harness.confinement(job.pid)
+    os.rename(queue, queue + ".old")
+    shutil.copytree(queue + ".old", queue)
+    os.unlink(os.path.join(queue, min(n for n in os.listdir(queue) if n.startswith("qf"))))
+    left = sum(n.startswith("qf") for n in os.listdir(queue))
+    seen = None
+    for _ in range(10):
+        second = json.loads(job.stdout.readline())
+        with open(out, encoding="utf-8") as f:
+            seen = get(parse(f.read())[0], "qf_message_tries_count")
+        if seen == left:
+            break
+    job.send_signal(signal.SIGTERM)
+    errors = job.communicate(timeout=20)[1]
+    tap.ok(confined in (None, {("1", "2")}), "--every: confined", confined)
+    tap.ok(first["status"] == 0 and second["status"] == 0 and seen == left and not errors,
+           "and sees the queue that took the place of the first", first, second, seen, left, errors)
+
+
 def main():
     tmp = tempfile.mkdtemp()
     not_for_all(tmp)
@@ -190,6 +217,7 @@ def main():
         tap.ok(get(parse(f.read())[0], "qf_up") == 1, "and up again once it is there")
     job.send_signal(signal.SIGTERM)
     tap.ok(job.wait(5) == 0, "SIGTERM ends it well")
+    confined_rounds(tmp, tmp + "/nowhere", out)
     for options in (["--every=1s"], ["--format=json"], ["what"]):
         run = metrics("-Q", tmp, *options)
         tap.ok(run.returncode == 64 and not run.stdout, "refused: %s" % options, run.stderr)

@@ -62,6 +62,8 @@ def listening(queue):
                 page = answer.read().decode()
                 kind = answer.headers["Content-Type"]
         tap.ok('qf_up{queue="%s"} 1' % queue in page and "version=0.0.4" in kind, "GET /metrics", page[:500], kind)
+        confined = harness.confinement(job.pid)
+        tap.ok(confined in (None, {("1", "2")}), "each of its threads is confined", confined)
         for path, method, status in (("/", "GET", 404), ("/metrics", "POST", 405)):
             try:
                 urllib.request.urlopen(urllib.request.Request(base + path, method=method, data=None), timeout=20)

@@ -232,6 +232,19 @@ def ping(tap, damaged, empty, directory):
     result = orphans(empty, "--ping=unset")
     tap.ok(result.returncode == 0 and not result.stderr, "--ping: what does not start with http is "
            "passed over", result)
+    service.seen.clear()
+    by_name = service.url.replace("127.0.0.1", "localhost")
+    result = orphans(empty, "--ping=" + by_name, "--fix=all", "--yes")
+    tap.ok(result.returncode == 0 and service.seen == [("/start", b""), ("/", b"")],
+           "--ping: with --fix, and by a name that has to be looked up", service.seen, result)
+    process = subprocess.Popen([harness.QF, "orphans", *BASE, "-Q", empty, "--every=1s", "--ping=" + by_name],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    lines = [json.loads(process.stdout.readline()) for _ in range(2)]
+    confined = harness.confinement(process.pid)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=20)
+    tap.ok([line["status"] for line in lines] == [0, 0] and len(service.seen) >= 6 and not err and
+           confined in (None, {("1", "2")}), "--ping: in rounds, confined", lines, service.seen, confined, err)
     process = subprocess.Popen([harness.QF, "orphans", *BASE, "-Q", empty, "--every=1h",
                                 "--ping=" + service.url + "hang"], stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE)

@@ -300,6 +300,8 @@ def interrupted(top):
                                env={**os.environ, "QF_CONF": "/dev/null"})
         laboratory.wait_until(lambda: sink.messages)
         busy = harness.qf("hold", "-C", "none", "-Q", queue.path, "--reason=x", A)
+        confined = harness.confinement(run.pid)
+        tap.ok(confined in (None, {("1", "2")}), "who talks to the server is confined", confined)
         run.send_signal(signal.SIGKILL)
         run.wait()
         tap.ok(busy.returncode == 2 and b"busy" in busy.stderr,
