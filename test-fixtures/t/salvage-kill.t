@@ -181,12 +181,13 @@ def copy_killed(faults, split, directory):
     failures, tried = [], []
 
     def killed(n):
+        found = []
         for eats in (True, False) if ALL else (n % 2 == 0,):
             mine = salvaging.Sides("%s.%d" % (sides.top, n), split).make()
             status = mine.qf("run", "--copy", env=faulty(faults, n)).returncode
-            seen = judge_copy(mine, "copy killed at call %d" % n, failures, eats)
+            found.append((status, judge_copy(mine, "copy killed at call %d" % n, failures, eats)))
             shutil.rmtree(mine.top)
-        return status, seen
+        return found
 
     def cut(job):
         n, tree = job
@@ -202,7 +203,7 @@ def copy_killed(faults, split, directory):
             trees = disk.trees()
             tried += [tree for tree in (trees if ALL else trees[:1] + trees[-1:]) if tree not in tried]
     with concurrent.futures.ThreadPoolExecutor(32) as pool:
-        points = list(pool.map(killed, range(1, len(lines) + 1)))
+        points = sum(pool.map(killed, range(1, len(lines) + 1)), [])
         list(pool.map(cut, enumerate(tried)))
     name = "source %s, target %s" % tuple("split" if s else "flat" for s in split)
     tap.ok(not failures and len(points) > 30 and {status for status, _ in points} == {-9} and
