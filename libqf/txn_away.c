@@ -8,7 +8,7 @@
  * restore  1. the data file is copied to .qf/stage, verified, and gets its name
  *          2. DIR/ENTRY/arriving is made
  *          3. the control file arrives as the data file did
- *          4. DIR/ENTRY is removed
+ *          4. DIR/ENTRY is removed, its control file first
  * A restore that was interrupted is gone on with as long as the data file is there without a control file;
  * once it is arriving and neither is there, it has arrived and was delivered.
  * So what is in DIR is never the only copy of what is not finished: an ENTRY.copy is of no use, and goes
@@ -325,7 +325,10 @@ qf_txn_restore_away(struct qf_work *work, const char *entry, const char *trash)
 			ok = bring_back(work, folder);
 	}
 	if (ok) {
-		qf_remove_folder(io, away, folder, entry);
+		/* First what it takes to bring it back once more: the mark must not go before that,
+		   in whatever order a file system lists them. */
+		if (qf_io_unlink(io, folder, contents.control, 0) == 0 && qf_io_fsync(io, folder) == 0)
+			qf_remove_folder(io, away, folder, entry);
 		qf_io_fsync(io, away);
 	}
 	if (folder >= 0)

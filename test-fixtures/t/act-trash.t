@@ -181,11 +181,13 @@ def main():
                     there_and_back(queue, trash, where + (", split" if split else ""))
                     shutil.rmtree(trash)
             queue = acting.Queue(os.path.join(top, "queue"))
-            trash = os.path.join(other, "trash")
-            for part in (killed_there, killed_back):
+            # File systems list a folder in orders of their own: what is removed first differs.
+            for part, folder in ((killed_there, other), (killed_back, other), (killed_back, top)):
+                trash = os.path.join(folder, "trash")
                 os.mkdir(trash, 0o700)
                 part(faults, queue, trash)
                 shutil.rmtree(trash)
+            trash = os.path.join(other, "trash")
             for part in (not_ours, old_ones):
                 os.mkdir(trash, 0o700)
                 part(queue, trash)
