@@ -437,7 +437,7 @@ take_entry(void *ctx, const struct qf_journal_entry *e)
 				    .user = copy(e->user),
 				    .command = copy(e->command),
 				    .id = copy(e->id),
-				    .result = copy(e->result),
+				    .result = copy(qf_journal_result(e)),
 				    .note = copy(e->note ? e->note : e->was_reason),
 				    .why = copy(e->undo_why ? e->undo_why : e->why),
 				    .time = e->time,

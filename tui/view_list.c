@@ -322,7 +322,7 @@ tui_draw_journal(struct tui_model *model, struct tui_grid *grid)
 		      TUI_BOLD);
 	for (size_t i = 0; i < lines && list->top + i < journal->n; i++) {
 		const struct tui_entry *e = &journal->entries[list->top + i];
-		const char *cells[] = {e->command, e->id, e->result ? e->result : "interrupted",
+		const char *cells[] = {e->command, e->id, e->result ? e->result : "?",
 				       qf_undo_name(e->undo), e->user, e->note};
 		static const size_t at[] = {22, 32, 48, 57, 68, 80}, width[] = {9, 15, 8, 10, 11, 80};
 		char time[QF_TIME_TEXT];
