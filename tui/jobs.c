@@ -392,7 +392,8 @@ look_at(struct tui_job_files *files, struct tracked *t, int folder, int64_t now)
 static int
 newest_first(const void *a, const void *b)
 {
-	return strcmp(((const struct tui_job *)b)->name, ((const struct tui_job *)a)->name);
+	/* Their numbers are not all of one length. */
+	return strverscmp(((const struct tui_job *)b)->name, ((const struct tui_job *)a)->name);
 }
 
 bool
