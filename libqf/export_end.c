@@ -29,7 +29,7 @@ struct receipt {
 	char run[QF_RUN_MAX];
 	struct line *lines;
 	size_t n, cap;
-	bool ended;
+	bool ended, complete;
 };
 
 static const char *
@@ -53,6 +53,7 @@ take_line(struct receipt *receipt, const json_t *json)
 	strcpy(receipt->run, run);
 	if (json_object_get(json, "complete")) {
 		receipt->ended = true;
+		receipt->complete = json_is_true(json_object_get(json, "complete"));
 		return true;
 	}
 	if (!id || strlen(id) >= sizeof(line->id))
@@ -310,7 +311,9 @@ commit_one(struct claims *claims, const struct receipt *receipt, const struct on
 			  : NULL;
 	if (!line) {
 		tell(claims, one, QF_SALVAGE_SKIPPED, QF_SALVAGE_WHY_UNSIGNED,
-		     "not in the receipt: still claimed; --abort puts it back");
+		     receipt->complete ? "not in the receipt: still claimed; --abort puts it back"
+				       : "not in the receipt, which is not for all: still claimed; import "
+					 "the bundle again, or, if that is not to be, --abort puts it back");
 		return;
 	}
 	code = qf_claim_adopt(claims->salvage->claims, one->dir, one->folder, one->name, &claim,

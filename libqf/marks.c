@@ -6,6 +6,7 @@
 #include <nettle/sha2.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "buf.h"
 #include "err.h"
@@ -29,6 +30,8 @@ qf_mark_write(const struct qf_mark *mark, struct qf_buf *out)
 	qf_json_string(&json, mark->message);
 	qf_json_key(&json, "number");
 	qf_json_int(&json, mark->number);
+	qf_json_key(&json, "at");
+	qf_json_int(&json, mark->at);
 	qf_json_key(&json, "void");
 	qf_json_bool(&json, mark->voided);
 	qf_json_key(&json, "left");
@@ -49,11 +52,21 @@ qf_mark_write(const struct qf_mark *mark, struct qf_buf *out)
 	qf_buf_addc(out, '\n');
 }
 
+int64_t
+qf_mark_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
 /* A mark as it is kept. */
 struct kept {
 	uint8_t index[16]; /* of the SHA-256 of what it is found under */
 	uint8_t claim[8];  /* of that of its key */
 	uint8_t data[16];
+	int64_t at;
 	uint8_t lane;
 	bool voided, left;
 	uint16_t number, dir; /* dir: of qf_marks.dirs */
@@ -238,6 +251,7 @@ parse(const json_t *json, struct qf_mark *mark, struct rest *rest)
 
 	*mark = (struct qf_mark){.number = (unsigned)number,
 				 .lane = (unsigned)lane,
+				 .at = json_integer_value(json_object_get(json, "at")),
 				 .voided = json_is_true(json_object_get(json, "void")),
 				 .left = json_is_true(json_object_get(json, "left"))};
 	if (!copy_text(json, "message", mark->message, sizeof(mark->message)))
@@ -273,7 +287,8 @@ take_mark(struct qf_marks *marks, const json_t *json)
 	dir = dir_place(marks, mark.dir);
 	if (dir == SIZE_MAX)
 		return false;
-	kept = (struct kept){.lane = (uint8_t)mark.lane,
+	kept = (struct kept){.at = mark.at,
+			     .lane = (uint8_t)mark.lane,
 			     .voided = mark.voided,
 			     .left = mark.left,
 			     .number = (uint16_t)mark.number,
@@ -351,6 +366,7 @@ static void
 fill(const struct qf_marks *marks, const struct kept *kept, struct qf_mark *mark)
 {
 	*mark = (struct qf_mark){.number = kept->number,
+				 .at = kept->at,
 				 .lane = kept->lane,
 				 .voided = kept->voided,
 				 .left = kept->left,

@@ -18,12 +18,15 @@ struct qf_mark {
 	char dir[33];               /* identity of the directory there */
 	unsigned lane;              /* where it is staged there */
 	unsigned number;            /* 1, 2, ... */
+	int64_t at;                 /* when it was written, in microseconds; 0: an older mark */
 	bool voided;
 	bool left;                  /* taken away from this queue, not brought to it */
 	bool brief;                 /* read without the name and the sums */
 	const char *from;           /* directory at the source, for accounts; not read back */
 	char sha_control[QF_SHA_TEXT], sha_data[QF_SHA_TEXT];
 };
+/* For qf_mark.at: marks of a message may be of several runs, and the last one counts. */
+int64_t qf_mark_now(void);
 void qf_mark_write(const struct qf_mark *mark, struct qf_buf *out);
 
 /* Marks that were read, the latest of each claim. */

@@ -241,7 +241,7 @@ static void
 fill_mark(struct qf_move_batch *batch, const struct qf_move_slot *slot, struct qf_mark *mark)
 {
 	*mark = (struct qf_mark){
-		.number = slot->number, .lane = slot->arrival.lane,
+		.number = slot->number, .at = qf_mark_now(), .lane = slot->arrival.lane,
 		.from = qf_queue_dir(batch->salvage->from, slot->claim.dir)->path};
 	strcpy(mark->key, slot->arrival.key);
 	strcpy(mark->message, slot->message);

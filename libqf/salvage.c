@@ -138,7 +138,7 @@ qf_salvage_free(struct qf_salvage *salvage)
 		return;
 	pthread_mutex_destroy(&salvage->mutex);
 	qf_manifest_close(salvage->manifest);
-	qf_manifest_close(salvage->left);
+	qf_ledger_left_close(salvage);
 	qf_claims_close(salvage->claims);
 	qf_marks_free(salvage->marks);
 	qf_ledger_unlock(salvage);

@@ -45,6 +45,8 @@ struct qf_salvage_item {
 
 /* The detail of what is skipped because a run brought it here before: its mark says so. */
 extern const char qf_salvage_was_copied[];
+/* And where it was an import of the same bundle: a receipt may say that it has arrived. */
+extern const char qf_salvage_was_imported[];
 
 struct qf_salvage {
 	struct qf_queue *from, *to;
@@ -59,8 +61,8 @@ struct qf_salvage {
 	struct qf_manifest *manifest;
 	struct qf_marks *marks;      /* the ledger: everything ever brought here */
 	struct qf_taken *locks;      /* of the target's directories; NULL: none */
-	struct qf_manifest *left;    /* at the source: what is taken away; NULL: not begun, or not wanted */
-	bool left_known;
+	struct qf_manifest **left;   /* at the source: what is taken away */
+	size_t nleft, left_known;    /* of them; directories looked at so far */
 	struct qf_names *names;      /* of the source, while it is looked at; else NULL */
 	pthread_mutex_t mutex;       /* of manifest, totals, reports and new ids, while lanes are at work */
 	struct qf_salvage_item *items;
@@ -136,8 +138,12 @@ enum qf_ledger_says {
 /* message: qf_salvage_origin() at its source. data: the sum of its body, as text; NULL: of any body. */
 enum qf_ledger_says qf_ledger_ask(const struct qf_salvage *salvage, const char *message,
 				  const char *id, const char *data);
-/* The same of a message at the source; its body is read if it has to be. */
-enum qf_ledger_says qf_ledger_has(const struct qf_salvage *salvage, const struct qf_msg *msg);
+/* The same of a message at the source; its body is read if it has to be. own: it is this bundle's mark that
+   says so. */
+enum qf_ledger_says qf_ledger_has(const struct qf_salvage *salvage, const struct qf_msg *msg, bool *own);
+/* Did that very claim bring it, with that body? */
+bool qf_ledger_has_claim(const struct qf_salvage *salvage, const char *message, const char *key,
+			 const char *data);
 /* The mark of that claim in the ledger. */
 bool qf_ledger_find(const struct qf_marks *marks, const char *message, const char *key,
 		    struct qf_mark *mark);
@@ -146,6 +152,7 @@ bool qf_salvage_body_sum(struct qf_queue *queue, const struct qf_msg *msg, char 
 			 const volatile int *cancel);
 /* Write down at the source that these leave it, if it ever was a target; on disk before they are gone.
    Of each key, message, directory; the sums if they are known. From any lane. */
+void qf_ledger_left_close(struct qf_salvage *salvage);
 enum qf_code qf_ledger_leave(struct qf_salvage *salvage, const struct qf_mark *marks, size_t n,
 			     struct qf_err *err);
 /* No run copies meanwhile; if not shared, none moves either. Waited for as long as a lease is; then

@@ -6,7 +6,10 @@
  * whatever verb brought it. A message is known by its id, its creation time and sender (its origin)
  * and, as two containers may have made one id in one second, by the sum of its body. One whose mark
  * stands there has arrived unless it is still staged, whatever the target's sendmail has made of it
- * since; unless a run took it away from there again, which that run writes down at its source.
+ * since; unless a run took it away from there after that, which that run writes down at its source:
+ * then it may be moved or imported there again, for it may be on its way back, but not copied.
+ * The receipt of an import is for what that bundle brought, now or before: whoever releases its source by it
+ * relies on nothing else.
  *
  * Runs that move share the target. One that copies has it for itself, and reads the ledger when it
  * has: else what another run brings, and its sendmail delivers, in between would be brought again.
@@ -26,6 +29,7 @@
 #include "salvage.h"
 
 const char qf_salvage_was_copied[] = "was brought to the target before";
+const char qf_salvage_was_imported[] = "was imported from this bundle before";
 
 #define LOCK "salvage.lock"
 /* How often it is asked whether another run has ended. */
@@ -139,7 +143,9 @@ qf_ledger_read(struct qf_salvage *salvage, struct qf_err *err)
 struct tally {
 	const struct qf_salvage *salvage;
 	const char *data; /* NULL: any */
-	size_t arrived, elsewhere, left;
+	bool ever;        /* that it left does not count */
+	bool arrived, elsewhere, left;
+	int64_t arrived_at, left_at; /* the latest */
 };
 
 static void
@@ -152,28 +158,48 @@ count(void *ctx, const struct qf_mark *mark)
 	if (tally->data && strncmp(mark->sha_data, tally->data, 32) != 0 &&
 	    !(mark->left && strncmp(mark->sha_data, ANY_BODY, 32) == 0))
 		return;
-	if (mark->left)
-		tally->left++;
-	else if (qf_target_dir_of(&tally->salvage->target, mark->dir) == SIZE_MAX)
-		tally->elsewhere++;
+	if (mark->left) {
+		tally->left_at = !tally->left || mark->at > tally->left_at ? mark->at : tally->left_at;
+		tally->left = true;
+		return;
+	}
+	tally->arrived_at =
+		!(tally->arrived || tally->elsewhere) || mark->at > tally->arrived_at ? mark->at
+										      : tally->arrived_at;
+	if (qf_target_dir_of(&tally->salvage->target, mark->dir) == SIZE_MAX)
+		tally->elsewhere = true;
 	else
-		tally->arrived++;
+		tally->arrived = true;
 }
 
 enum qf_ledger_says
 qf_ledger_ask(const struct qf_salvage *salvage, const char *message, const char *id,
 	      const char *data)
 {
-	struct tally tally = {.salvage = salvage, .data = data};
+	/* A copy's source keeps it, wherever it went from the target: that it left says nothing. What
+	   moves, or comes in a bundle, may have come from there: the last that happened counts. */
+	struct tally tally = {.salvage = salvage,
+			      .data = data,
+			      .ever = salvage->options.copy && !salvage->options.as_run};
 	char index[QF_CLAIM_KEY_MAX];
 
 	if (!salvage->marks)
 		return QF_LEDGER_NO;
 	index_of(message, id, index);
 	qf_marks_each(salvage->marks, index, count, &tally);
-	return tally.arrived > tally.left			? QF_LEDGER_HAS
-	       : tally.arrived + tally.elsewhere > tally.left ? QF_LEDGER_ELSEWHERE
-							       : QF_LEDGER_NO;
+	if (tally.left && !tally.ever && tally.left_at > tally.arrived_at)
+		return QF_LEDGER_NO;
+	return tally.arrived ? QF_LEDGER_HAS : tally.elsewhere ? QF_LEDGER_ELSEWHERE : QF_LEDGER_NO;
+}
+
+bool
+qf_ledger_has_claim(const struct qf_salvage *salvage, const char *message, const char *key,
+		    const char *data)
+{
+	struct qf_mark mark;
+
+	return salvage->marks && qf_ledger_find(salvage->marks, message, key, &mark) &&
+	       !mark.voided && mark.brief && strncmp(mark.sha_data, data, 32) == 0;
 }
 
 bool
@@ -211,45 +237,65 @@ qf_salvage_body_sum(struct qf_queue *queue, const struct qf_msg *msg, char sha[Q
 }
 
 enum qf_ledger_says
-qf_ledger_has(const struct qf_salvage *salvage, const struct qf_msg *msg)
+qf_ledger_has(const struct qf_salvage *salvage, const struct qf_msg *msg, bool *own)
 {
 	const struct qf_files *files = qf_msg_files(msg);
-	char message[33], id[QF_NAME_MAX], sha[QF_SHA_TEXT];
+	char message[33], id[QF_NAME_MAX], sha[QF_SHA_TEXT], key[QF_CLAIM_KEY_MAX];
 
+	*own = false;
 	if (files->id.n >= sizeof(id))
 		return QF_LEDGER_NO;
 	snprintf(id, sizeof(id), "%.*s", (int)files->id.n, files->id.p);
 	qf_salvage_origin(msg, qf_msg_envelope(msg)->created, message);
+	qf_salvage_copy_key(salvage, msg, key);
 	/* Its body is only read where that matters. */
-	if (qf_ledger_ask(salvage, message, id, NULL) == QF_LEDGER_NO ||
+	if ((qf_ledger_ask(salvage, message, id, NULL) == QF_LEDGER_NO && !salvage->options.as_run) ||
 	    !qf_salvage_body_sum(salvage->from, msg, sha, salvage->options.cancel))
 		return QF_LEDGER_NO;
-	return qf_ledger_ask(salvage, message, id, sha);
+	*own = salvage->options.as_run && qf_ledger_has_claim(salvage, message, key, sha);
+	return *own ? QF_LEDGER_HAS : qf_ledger_ask(salvage, message, id, sha);
 }
 
 /* ------------------------------------------------------------------ taken away again */
 
-/* The first directory of the source that has manifests: one that never was a target has none, and needs
-   nothing written down. */
+/* A directory of the source that never was a target needs nothing written down. One that was, together with
+   others which keep the account, gets manifests of its own for that. */
+static enum qf_code
+begin_left_in(struct qf_salvage *salvage, size_t dir, struct qf_err *err)
+{
+	int home, folder;
+	struct stat st;
+	enum qf_code code = qf_home_open(salvage->from, dir, false, &home, err);
+
+	if (code)
+		return code == QF_E_NOT_FOUND ? QF_OK : code;
+	code = qf_home_folder(salvage->io, home, "manifests",
+			      qf_io_stat(salvage->io, home, QF_TARGET_MAIN, &st, AT_SYMLINK_NOFOLLOW) == 0,
+			      &folder, err);
+	qf_io_close(salvage->io, home);
+	if (code)
+		return code == QF_E_NOT_FOUND ? QF_OK : code;
+	code = qf_manifest_create(salvage->io, folder, salvage->run, QF_MANIFEST_LEFT,
+				  &salvage->left[salvage->nleft], err);
+	qf_io_close(salvage->io, folder);
+	salvage->nleft += code == QF_OK;
+	return code;
+}
+
+/* In every directory, for each may be a target alone. After a failure it is tried again. */
 static enum qf_code
 begin_left(struct qf_salvage *salvage, struct qf_err *err)
 {
+	size_t n = qf_queue_ndirs(salvage->from);
 	enum qf_code code = QF_OK;
 
-	salvage->left_known = true;
-	for (size_t i = 0; i < qf_queue_ndirs(salvage->from) && !code && !salvage->left; i++) {
-		int home, folder;
-
-		if (qf_queue_dir(salvage->from, i)->trouble ||
-		    qf_home_open(salvage->from, i, false, &home, NULL))
-			continue;
-		if (!qf_home_folder(salvage->io, home, "manifests", false, &folder, NULL)) {
-			code = qf_manifest_create(salvage->io, folder, salvage->run,
-						  QF_MANIFEST_LEFT, &salvage->left, err);
-			qf_io_close(salvage->io, folder);
-		}
-		qf_io_close(salvage->io, home);
-	}
+	if (!salvage->left)
+		salvage->left = calloc(n ? n : 1, sizeof(*salvage->left));
+	if (!salvage->left)
+		return qf_err_nomem(err);
+	for (; salvage->left_known < n && !code; salvage->left_known += code == QF_OK)
+		if (!qf_queue_dir(salvage->from, salvage->left_known)->trouble)
+			code = begin_left_in(salvage, salvage->left_known, err);
 	return code;
 }
 
@@ -257,26 +303,37 @@ enum qf_code
 qf_ledger_leave(struct qf_salvage *salvage, const struct qf_mark *marks, size_t n,
 		struct qf_err *err)
 {
-	enum qf_code code = QF_OK;
+	enum qf_code code;
 
 	pthread_mutex_lock(&salvage->mutex);
-	if (!salvage->left_known)
-		code = begin_left(salvage, err);
-	for (size_t i = 0; i < n && !code && salvage->left; i++) {
-		struct qf_mark mark = marks[i];
+	code = begin_left(salvage, err);
+	for (size_t k = 0; k < salvage->nleft && !code; k++) {
+		for (size_t i = 0; i < n; i++) {
+			struct qf_mark mark = marks[i];
 
-		mark.left = true;
-		mark.number = 1;
-		if (!*mark.sha_control)
-			strcpy(mark.sha_control, ANY_BODY);
-		if (!*mark.sha_data)
-			strcpy(mark.sha_data, ANY_BODY);
-		qf_mark_write(&mark, qf_manifest_lines(salvage->left));
+			mark.left = true;
+			mark.number = 1;
+			mark.at = qf_mark_now();
+			if (!*mark.sha_control)
+				strcpy(mark.sha_control, ANY_BODY);
+			if (!*mark.sha_data)
+				strcpy(mark.sha_data, ANY_BODY);
+			qf_mark_write(&mark, qf_manifest_lines(salvage->left[k]));
+		}
+		code = qf_manifest_sync(salvage->left[k], err);
 	}
-	if (!code && salvage->left)
-		code = qf_manifest_sync(salvage->left, err);
 	pthread_mutex_unlock(&salvage->mutex);
 	return code;
+}
+
+void
+qf_ledger_left_close(struct qf_salvage *salvage)
+{
+	for (size_t i = 0; i < salvage->nleft; i++)
+		qf_manifest_close(salvage->left[i]);
+	free(salvage->left);
+	salvage->left = NULL;
+	salvage->nleft = 0;
 }
 
 /* ------------------------------------------------------------------ who is at the target */

@@ -179,9 +179,11 @@ static bool
 is_in_ledger(const struct qf_salvage *salvage, const struct qf_msg *msg,
 	     struct qf_salvage_item *item)
 {
-	switch (qf_ledger_has(salvage, msg)) {
+	bool own;
+
+	switch (qf_ledger_has(salvage, msg, &own)) {
 	case QF_LEDGER_HAS:
-		skip(item, QF_SALVAGE_WHY_PRESENT, qf_salvage_was_copied);
+		skip(item, QF_SALVAGE_WHY_PRESENT, own ? qf_salvage_was_imported : qf_salvage_was_copied);
 		return true;
 	case QF_LEDGER_ELSEWHERE:
 		skip(item, QF_SALVAGE_WHY_ERROR, QF_LEDGER_ELSEWHERE_TEXT);

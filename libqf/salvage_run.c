@@ -26,7 +26,7 @@ tell_item(struct qf_salvage *salvage, const struct qf_salvage_item *item,
 		.expired = item->expired,
 		.bounce_at = item->bounce_at,
 		.bytes = item->bytes,
-		.arrived = detail == qf_salvage_was_copied,
+		.arrived = detail == qf_salvage_was_imported,
 	};
 
 	qf_salvage_tell(salvage, &record);

@@ -15,8 +15,6 @@
 #include "target.h"
 
 #define IDENTITY "identity"
-/* In directories that were a target together: the identity of the one with the manifests. */
-#define MAIN "main"
 
 /* ------------------------------------------------------------------ what new files are like */
 
@@ -190,12 +188,12 @@ check_main(struct qf_target *target, size_t index, struct qf_err *err)
 	const char *path = qf_queue_dir(target->queue, index)->path;
 	char identity[33];
 
-	if (!read_identity(target->io, target->dirs[index].home, MAIN, identity) ||
+	if (!read_identity(target->io, target->dirs[index].home, QF_TARGET_MAIN, identity) ||
 	    qf_target_dir_of(target, identity) != SIZE_MAX)
 		return QF_OK;
 	qf_err_set(err, QF_E_NOT_FOUND, path,
 		   "mail was brought here together with other directories, one of which keeps the account");
-	qf_err_hint(err, "give all of them; where that one is gone for good, remove %.200s/.qf/" MAIN,
+	qf_err_hint(err, "give all of them; where that one is gone for good, remove %.200s/.qf/" QF_TARGET_MAIN,
 		    path);
 	return QF_E_NOT_FOUND;
 }
@@ -205,6 +203,7 @@ static enum qf_code
 choose_main(struct qf_target *target, bool looks, struct qf_err *err)
 {
 	size_t first = SIZE_MAX, usable = 0;
+	char identity[33];
 	enum qf_code code = QF_OK;
 
 	for (size_t i = 0; i < target->ndirs && !code; i++) {
@@ -219,7 +218,9 @@ choose_main(struct qf_target *target, bool looks, struct qf_err *err)
 		code = qf_home_folder(target->io, dir->home, "manifests", false, &dir->manifests, err);
 		if (code == QF_E_NOT_FOUND)
 			code = QF_OK;
-		if (!code && dir->manifests >= 0 && target->main == SIZE_MAX)
+		/* One whose account is kept elsewhere may have manifests too: of what left it. */
+		if (!code && dir->manifests >= 0 && target->main == SIZE_MAX &&
+		    !read_identity(target->io, dir->home, QF_TARGET_MAIN, identity))
 			target->main = i;
 		if (!code)
 			code = check_main(target, i, err);
@@ -233,9 +234,41 @@ choose_main(struct qf_target *target, bool looks, struct qf_err *err)
 				      true, &target->dirs[target->main].manifests, err);
 	for (size_t i = 0; i < target->ndirs && !code && !looks && usable > 1; i++)
 		if (i != target->main && target->dirs[i].home >= 0)
-			code = write_identity(target->io, target->dirs[i].home, MAIN,
+			code = write_identity(target->io, target->dirs[i].home, QF_TARGET_MAIN,
 					      target->dirs[target->main].identity, err);
 	target->manifests = target->dirs[target->main].manifests;
+	return code;
+}
+
+/* What is claimed here has its data file still in its place, or had: its id is not free. Else who takes that
+   claim over removes the data file of another message. */
+static enum qf_code
+add_claimed(struct qf_target *target, int home, struct qf_err *err)
+{
+	struct qf_buf folders = {0}, names = {0};
+	int claims, folder;
+	enum qf_code code = qf_home_folder(target->io, home, "claims", false, &claims, err);
+
+	if (code)
+		return code == QF_E_NOT_FOUND ? QF_OK : code;
+	code = qf_names_in(target->io, claims, ".qf/claims", &folders, err);
+	for (size_t at = 0; !code && at < folders.n; at += strlen(folders.p + at) + 1) {
+		qf_buf_clear(&names);
+		if (qf_home_folder(target->io, claims, folders.p + at, false, &folder, NULL))
+			continue; /* its run has just ended */
+		code = qf_names_in(target->io, folder, ".qf/claims", &names, err);
+		qf_io_close(target->io, folder);
+		for (size_t k = 0; !code && k < names.n; k += strlen(names.p + k) + 1) {
+			const char *name = names.p + k;
+			enum qf_kind kind = qf_name_kind(name, strlen(name));
+
+			if (qf_kind_is_control(kind) && !qf_names_add(target->names, name + 2, kind))
+				code = qf_err_nomem(err);
+		}
+	}
+	qf_buf_release(&folders);
+	qf_buf_release(&names);
+	qf_io_close(target->io, claims);
 	return code;
 }
 
@@ -264,6 +297,10 @@ qf_target_open(struct qf_queue *queue, bool looks, struct qf_target *target, str
 		target->names = qf_names_new();
 		code = target->names ? qf_names_add_queue(target->names, queue, err)
 				     : qf_err_nomem(err);
+	}
+	for (size_t i = 0; i < n && !code; i++) {
+		if (target->dirs[i].home >= 0)
+			code = add_claimed(target, target->dirs[i].home, err);
 	}
 	if (code)
 		qf_target_close(target);

@@ -26,6 +26,9 @@
 #include "qf.h"
 #include "take.h"
 
+/* In .qf/ of directories that were a target together: the identity of the one with the manifests. */
+#define QF_TARGET_MAIN "main"
+
 /* One directory of the target. */
 struct qf_target_dir {
 	int home;

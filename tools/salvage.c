@@ -188,6 +188,10 @@ check_options(enum verb verb)
 			  expired_words[given.expired], verbs[verb]);
 		return STATUS_USAGE;
 	}
+	if (given.unhold && (!*given.unhold || strchr(given.unhold, '/'))) {
+		say_error("--unhold=%s: the name of a run is wanted", given.unhold);
+		return STATUS_USAGE;
+	}
 	for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++) {
 		if (rules[i].is_given && !(rules[i].verbs & 1u << verb)) {
 			say_error("--%s: not with %s", rules[i].name, verbs[verb]);

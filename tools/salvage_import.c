@@ -190,7 +190,10 @@ salvage_import(struct source *source, struct qf_queue *to, const char *from, con
 	if (qf_import_cut(import))
 		say_error("%s: %s: only what came whole is imported", from, qf_import_cut(import));
 	status = copy_all(source, to, &importing, options);
-	if (receipt) {
+	if (receipt && status >= STATUS_USAGE && !importing.lines) {
+		/* An earlier one may say more than that nothing was looked at. */
+		say_note("no receipt was written");
+	} else if (receipt) {
 		written = write_receipt(&importing, receipt);
 		if (written)
 			status = written;

@@ -453,6 +453,66 @@ def ledger():
     tap.ok(tally == [True] * 3, "a copy and a move at once, delivered at once: each once", tally)
 
 
+def receipts():
+    """A receipt is for what its bundle brought, and nothing else."""
+    def salvage(*args):
+        return harness.qf("salvage", *args, "-C", "none", "--format=json", "--now=@%d" % NOW,
+                          env={"QF_CONF": "/dev/null"})
+
+    def ids(at):
+        return sorted(name for name in os.listdir(at) if name[:2] in ("qf", "hf"))
+    p = Pair("crossed")
+    p.message(IDS[0])
+    p.run("run")
+    bundle, receipt = os.path.join(p.top, "b%d.tar"), os.path.join(p.top, "r%d")
+    # There by the run; on its way back by a bundle; and forth again by another one.
+    salvage("export", "--from=" + p.target, "--to=" + bundle % 1)
+    salvage("import", bundle % 1, "--to=" + p.source, "--receipt=" + receipt % 1)
+    salvage("export", "--from=" + p.source, "--to=" + bundle % 2)
+    done = salvage("import", bundle % 2, "--to=" + p.target, "--receipt=" + receipt % 2)
+    text = open(receipt % 2).read()
+    salvage("export", "--from=" + p.target, "--commit=" + receipt % 1)
+    last = salvage("export", "--from=" + p.source, "--commit=" + receipt % 2)
+    claimed = [name for name in harness.snapshot(p.source) if "claims" in name and name.endswith("qf" + IDS[0])]
+    tap.ok(done.returncode == 1 and IDS[0] not in text and claimed and b"import the bundle again" in last.stdout,
+           "crossed: what another run brought there is not signed, and stays claimed", text, last, claimed)
+    # The same bundle again: it has arrived, whatever became of it.
+    q = Pair("again")
+    q.message(IDS[0])
+    bundle, receipt = os.path.join(q.top, "b.tar"), os.path.join(q.top, "r")
+    salvage("export", "--from=" + q.source, "--to=" + bundle)
+    salvage("import", bundle, "--to=" + q.target, "--receipt=" + receipt)
+    first = open(receipt).read()
+    eat(q)
+    done = salvage("import", bundle, "--to=" + q.target, "--receipt=" + receipt)
+    tap.ok(done.returncode == 0 and not ids(q.target) and open(receipt).read() == first and
+           '"complete":true' in first, "the same bundle again is signed again", done, first)
+    with open(os.path.join(q.target, ".qf/salvage.lock"), "w") as f:
+        fcntl.flock(f, fcntl.LOCK_EX)
+        done = salvage("import", bundle, "--to=" + q.target, "--receipt=" + receipt, "--lease=1s")
+    tap.ok(done.returncode == 75 and open(receipt).read() == first,
+           "an import that could not begin leaves the receipt that is there", done)
+    # A claim without its data file, and another message of its id: each keeps what is its own.
+    r = Pair("claimed-id")
+    r.message(IDS[0])
+    r.message(IDS[0], body=b"of another one\n", at=r.target,
+              control=CONTROL.replace(b"S<ann@src.example>", b"S<eve@src.example>"))
+    folder = os.path.join(r.source, ".qf/claims/20261123T021320Z-gone-0123456789abcdef.0")
+    os.makedirs(folder, 0o700)
+    os.rename(os.path.join(r.source, "qf" + IDS[0]), os.path.join(folder, "qf" + IDS[0]))
+    os.unlink(os.path.join(r.source, "df" + IDS[0]))
+    for path in (r.source + "/.qf", r.source + "/.qf/claims"):
+        os.chmod(path, 0o700)
+    done = r.run("run", source=r.target, target=r.source)
+    new = r.records[0]["new_id"] if r.records else None
+    tap.ok(done.returncode == 0 and new and new != IDS[0] and ids(r.source) == ["qf" + new] and
+           not os.path.exists(os.path.join(r.source, "df" + IDS[0])),
+           "an id that is claimed is not given to another message", r.records, done.stderr)
+    done = harness.qf("salvage", "run", "-C", "none", "--from=" + r.source, "--to=" + r.target, "--unhold=../x",
+                      env={"QF_CONF": "/dev/null"})
+    tap.ok(done.returncode == 64 and b"name of a run" in done.stderr, "--unhold: no run", done.stderr)
+
+
 def plans():
     p = Pair("plans")
     for id in IDS[:4]:
@@ -767,6 +827,7 @@ with acting.fast_folder() as TOP:
     copies()
     copies_again()
     ledger()
+    receipts()
     plans()
     refused()
     bodies()
