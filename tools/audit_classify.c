@@ -96,7 +96,7 @@ take_verdict(struct audit_case *out, size_t i, const struct audit_fate *fate,
  * sender, the size and for how many. Where it does not say all of it, that is a doubt and no proof.
  */
 static enum qf_code
-elsewhere(struct audit_classifier *c, struct audit_case *out, char doubt[128], struct qf_err *err)
+elsewhere(struct audit_classifier *c, struct audit_case *out, struct qf_err *err)
 {
 	struct store_statement *s;
 	bool row;
@@ -130,7 +130,7 @@ elsewhere(struct audit_classifier *c, struct audit_case *out, char doubt[128], s
 			if (same)
 				take_verdict(out, i, &c->other, &verdict);
 			else
-				snprintf(doubt, 128,
+				snprintf(out->doubt, sizeof(out->doubt),
 					 "whether %.*s, of the same Message-ID, which "
 					 "was delivered, is this message",
 					 (int)(id.n < 40 ? id.n : 40), id.p);
@@ -235,7 +235,6 @@ static enum qf_code
 judge(struct audit_classifier *c, struct audit_case *out, int64_t from, size_t *open,
       size_t *delivered, bool *proven, struct qf_err *err)
 {
-	char doubt[128] = "";
 	enum qf_code code;
 
 	c->fate.born = out->created != QF_TIME_NONE ? out->created : 0;
@@ -261,7 +260,7 @@ judge(struct audit_classifier *c, struct audit_case *out, int64_t from, size_t *
 	for (size_t i = 0; i < out->recipients.n; i++)
 		*open += out->standing[i].state == AUDIT_OPEN;
 	if (*open)
-		code = elsewhere(c, out, doubt, err);
+		code = elsewhere(c, out, err);
 	*open = 0;
 	for (size_t i = 0; i < out->recipients.n; i++) {
 		*open += out->standing[i].state == AUDIT_OPEN;
@@ -270,8 +269,8 @@ judge(struct audit_classifier *c, struct audit_case *out, int64_t from, size_t *
 	look_for_gaps(c, out, from);
 	if (code == QF_OK)
 		code = audit_is_short(c, out, err);
-	if (*doubt && !*out->missing)
-		snprintf(out->missing, sizeof(out->missing), "%s", doubt);
+	if (*out->doubt && !*out->missing)
+		snprintf(out->missing, sizeof(out->missing), "%s", out->doubt);
 	/* Refused for good, or told in two ways, is no proof that it was not sent. */
 	for (size_t i = 0; i < out->recipients.n && !*out->missing; i++) {
 		struct audit_verdict verdict;
@@ -392,7 +391,7 @@ classify(struct audit_classifier *c, struct audit_case *out, struct qf_slice sta
 		return QF_OK;
 	}
 	if (code == QF_OK && c->against.id)
-		code = audit_is_live(c, out, &yes, err);
+		code = audit_is_live(c, out, from, &yes, err);
 	if (code == QF_OK && yes)
 		return by_live(c, out, from, held, err);
 	if (code == QF_OK)
@@ -501,7 +500,7 @@ clear(struct audit_case *out)
 	qf_buf_clear(&out->evidence);
 	qf_buf_clear(&out->text);
 	out->own = out->nown = 0;
-	out->why[0] = out->missing[0] = '\0';
+	out->why[0] = out->doubt[0] = out->missing[0] = '\0';
 }
 
 enum qf_code

@@ -66,6 +66,7 @@ struct audit_case {
 	struct qf_buf text;
 	size_t own, nown;  /* evidence about the message as a whole */
 	char why[512];	   /* in words */
+	char doubt[192];   /* what speaks against SAFE, and proves nothing */
 	char missing[512]; /* of UNDECIDED, and of a partly delivered one that is held */
 };
 

@@ -218,24 +218,28 @@ audit_is_twice(struct audit_classifier *c, struct audit_case *out, bool *yes, st
 }
 
 /* Whole, in a state in which sendmail will deliver it or a person decides: not what is damaged,
-   nor what left the queue while it was looked at. */
+   nor what left the queue while it was looked at. What the restored queue has itself is no live
+   copy, where the other snapshot has that queue, too. */
 #define LIVE                                                                                       \
 	" CROSS JOIN presence p ON p.message = o.id AND p.snapshot = ?2 AND p.moving IS NOT "      \
 	"'gone'"                                                                                   \
 	" JOIN contents oc ON oc.id = o.content JOIN queues q ON q.id = o.queue"
 #define IS_WHOLE                                                                                   \
+	" AND o.queue <> m.queue"                                                                  \
 	" AND o.state IN ('queued', 'held') AND o.data_size >= m.data_size AND o.data_size >= 0"   \
 	" AND NOT EXISTS (SELECT 1 FROM findings f WHERE f.message = o.id AND f.fate <> "          \
 	"'ignored')"
 
 static const char same_id[] =
-	"SELECT o.content, q.path, p.seen, o.queue_id FROM messages m JOIN contents mc ON mc.id ="
-	" m.content CROSS JOIN messages o ON o.queue_id = m.queue_id" LIVE
+	"SELECT o.content, q.path, p.seen, o.queue_id, q.kind = 'live', o.inode = m.inode"
+	" AND o.mtime = m.mtime FROM messages m JOIN contents mc ON mc.id = m.content"
+	" CROSS JOIN messages o ON o.queue_id = m.queue_id" LIVE
 	" WHERE m.id = ?1 AND oc.created IS mc.created AND oc.sender IS mc.sender" IS_WHOLE;
 /* Under another id: Message-ID, sender and body tell. */
 static const char other_id[] =
-	"SELECT o.content, q.path, p.seen, o.queue_id FROM messages m JOIN contents mc ON mc.id ="
-	" m.content CROSS JOIN contents oc0 ON oc0.message_id = mc.message_id"
+	"SELECT o.content, q.path, p.seen, o.queue_id, q.kind = 'live', o.inode = m.inode"
+	" AND o.mtime = m.mtime FROM messages m JOIN contents mc ON mc.id = m.content"
+	" CROSS JOIN contents oc0 ON oc0.message_id = mc.message_id"
 	" CROSS JOIN messages o ON o.content = oc0.id AND o.queue_id <> m.queue_id" LIVE
 	" WHERE m.id = ?1 AND mc.message_id IS NOT NULL AND oc.sender IS mc.sender"
 	" AND o.data_digest = m.data_digest" IS_WHOLE;
@@ -254,9 +258,35 @@ count_there(struct audit_classifier *c, struct audit_case *out)
 	return n;
 }
 
+/* The same file by another path, or what another restored tree has, tells nothing either way:
+   does a row of these show a live copy? Else the doubt says why not. */
+static bool
+is_proof(struct audit_case *out, const struct store_statement *s, int64_t from)
+{
+	char seen[QF_TIME_TEXT], last[QF_TIME_TEXT];
+
+	if (store_time(s, 2) < from) {
+		qf_time_format(store_time(s, 2), seen);
+		qf_time_format(from, last);
+		snprintf(out->doubt, sizeof(out->doubt),
+			 "a later snapshot: it was in the live queue at %s, before what the copy "
+			 "says of itself, of %s",
+			 seen, last);
+	} else if (!store_int(s, 4)) {
+		snprintf(out->doubt, sizeof(out->doubt),
+			 "a snapshot of the live queue: what has it there is a restored one, too");
+	} else if (store_int(s, 5)) {
+		snprintf(out->doubt, sizeof(out->doubt),
+			 "another copy: what is there seems to be the same file, by another path");
+	} else {
+		return true;
+	}
+	return false;
+}
+
 static enum qf_code
-is_live(struct audit_classifier *c, struct audit_case *out, const char *sql, bool *yes,
-	struct qf_err *err)
+is_live(struct audit_classifier *c, struct audit_case *out, const char *sql, int64_t from,
+	bool *yes, struct qf_err *err)
 {
 	struct store_statement *s;
 	bool row;
@@ -269,6 +299,8 @@ is_live(struct audit_classifier *c, struct audit_case *out, const char *sql, boo
 	while (!*yes && (code = store_step(s, &row, err)) == QF_OK && row) {
 		size_t there;
 
+		if (!is_proof(out, s, from))
+			continue;
 		audit_recipients_clear(&c->live);
 		code = audit_recipients_of(&c->live, c->store, store_int(s, 0), err);
 		audit_recipients_sort(&c->live);
@@ -300,9 +332,10 @@ is_live(struct audit_classifier *c, struct audit_case *out, const char *sql, boo
 }
 
 enum qf_code
-audit_is_live(struct audit_classifier *c, struct audit_case *out, bool *yes, struct qf_err *err)
+audit_is_live(struct audit_classifier *c, struct audit_case *out, int64_t from, bool *yes,
+	      struct qf_err *err)
 {
-	enum qf_code code = is_live(c, out, same_id, yes, err);
+	enum qf_code code = is_live(c, out, same_id, from, yes, err);
 
-	return code == QF_OK && !*yes ? is_live(c, out, other_id, yes, err) : code;
+	return code == QF_OK && !*yes ? is_live(c, out, other_id, from, yes, err) : code;
 }

@@ -25,7 +25,11 @@ enum qf_code audit_is_twice(struct audit_classifier *c, struct audit_case *out, 
  * torn, but none that it is whole. Says what is missing of the case, where nothing else is.
  */
 enum qf_code audit_is_short(struct audit_classifier *c, struct audit_case *out, struct qf_err *err);
-enum qf_code audit_is_live(struct audit_classifier *c, struct audit_case *out, bool *yes,
-			   struct qf_err *err);
+/*
+ * audit_is_live - does the live queue have it, seen since from, when the copy was last written?
+ * Where something speaks for it that proves nothing, the doubt of the case says so.
+ */
+enum qf_code audit_is_live(struct audit_classifier *c, struct audit_case *out, int64_t from,
+			   bool *yes, struct qf_err *err);
 
 #endif

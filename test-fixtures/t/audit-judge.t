@@ -77,12 +77,12 @@ class Case:
         self.lines = [line(9100, None, "starting daemon (8.17.1): SMTP+queueing@00:30:00"), came(9000, other),
                       deferred(8999, other, "<z@dst.example>"), to(8998, other, "<z@dst.example>")]
 
-    def put(self, n, *rcpts, queue=None, ago=CAME, body="body\n", flags="PFD", more=""):
+    def put(self, n, *rcpts, queue=None, ago=CAME, body="body\n", flags="PFD", more="", tried=0):
         id = id_at(ago, n)
         os.makedirs(queue or self.queue, exist_ok=True)
-        for name, content in (("df", body), ("qf", "V8\nT%d\nK0\nN0\nP30000\nS<ann@src.example>\n%s%sH??Subject: x\n"
+        for name, content in (("df", body), ("qf", "V8\nT%d\nK%d\nN%d\nP30000\nS<ann@src.example>\n%s%sH??Subject: x\n"
                                                    "H??Message-Id: <%s@x>\n.\n" % (
-                                                       NOW - ago, "".join("R%s:%s\n" % (flags, r) for r in rcpts),
+                                                       NOW - ago, tried and NOW - tried, tried and 1, "".join("R%s:%s\n" % (flags, r) for r in rcpts),
                                                        more.replace("%ID", id), id))):
             path = os.path.join(queue or self.queue, name + id)
             with open(path, "w") as f:
@@ -177,6 +177,45 @@ def reports():
         case = Case("report-%d" % tap.results)
         got = case.report(*lines, **words)
         tap.ok(got[:2] == wanted and word in got[2], "report: " + name, got)
+
+
+def not_live():
+    """A copy is live where another queue has it, later than the restored one says of itself."""
+    undecided, live = ("undecided", "hold"), ("still-live", "rm")
+    for name, against, wanted, word in (
+            ("there before the copy was last tried", "old", undecided, "later snapshot"),
+            ("there since", "live", live, "still"),
+            ("nothing but the restored queue, seen again", "again", ("safe", "leave"), "no line"),
+            ("the restored queue, by another path", "link", undecided, "same file"),
+            ("restored trees, another of which has it", "all", undecided, "restored one"),
+            ("the restored queue, and the live one, too", "whole", live, "still")):
+        case = Case("live-%d" % tap.results)
+        backup = os.path.join(case.dir, "backup", "mqueue")
+        restored = case.restored if against in ("all", "whole") else backup
+        id = case.put(5, a)
+        case.index("old")
+        case.at("old", CAME - 500)
+        if against in ("live", "whole"):
+            case.index("live")
+        else:
+            case.lose(id)
+        case.put(5, a, queue=restored, tried=2000)
+        if against == "all":
+            shutil.copytree(case.restored, case.restored.replace("_x", "_y"))
+        case.index("r", restored)
+        case.index("again", restored)
+        os.symlink(os.path.dirname(restored), os.path.join(case.dir, "link"))
+        if against == "link":
+            case.index("link", os.path.join(case.dir, "link", "mqueue"))
+        if against == "all":
+            case.index("all", case.dir)
+        if against == "whole":
+            case.index("whole", case.restored, case.queue)
+        case.log(came(CAME, id), deferred(2000, id, a), came(1, id_at(1, 30)))
+        done = case.audit("report", "--snapshot=r", "--against=" + against, "--format=json")
+        record = json.loads(done.stdout.splitlines()[0])
+        got = record["class"], record["action"], record["missing"] or record["why"]
+        tap.ok(got[:2] == wanted and word in got[2], "not live: " + name, got, done.stderr)
 
 
 def mailboxes():
@@ -370,6 +409,7 @@ def doubled():
 tmp = tempfile.mkdtemp(prefix="qf-judge.")
 try:
     reports()
+    not_live()
     mailboxes()
     not_whole()
     moved()
