@@ -68,6 +68,8 @@ audit_fate_is_own(const struct audit_fate *fate, size_t named)
 bool
 audit_fate_is_done(const struct audit_fate *fate, size_t *proof)
 {
+	if (fate->nobody)
+		return false;
 	for (size_t member = 0; member < fate->nids; member++) {
 		bool done = false, parted = false, names = false;
 

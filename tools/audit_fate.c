@@ -402,6 +402,25 @@ is_too_old(const struct audit_fate *fate, const struct audit_fact *fact)
 	       (fact->time == QF_TIME_NONE || fact->time < fate->born - AUDIT_SLACK);
 }
 
+/* The null sender has more than one name, and is nobody to tell messages by. */
+static struct qf_slice
+known_sender(struct qf_slice sender, struct qf_buf *scratch)
+{
+	struct qf_slice bare = sender.p ? store_address(sender, scratch) : sender;
+
+	return is(bare, "MAILER-DAEMON") ? (struct qf_slice){NULL, 0} : bare;
+}
+
+static bool
+is_nobody(struct qf_slice sender)
+{
+	struct qf_buf scratch = {0};
+	bool yes = sender.p && !known_sender(sender, &scratch).n;
+
+	qf_buf_release(&scratch);
+	return yes;
+}
+
 /* What was refused before it was accepted were single recipients, or commands; what came after is
    about all of it. */
 static void
@@ -409,7 +428,7 @@ settle(struct audit_fate *fate)
 {
 	const struct audit_fact *accepted = NULL;
 
-	fate->ambiguous = false;
+	fate->ambiguous = fate->nobody = false;
 	for (size_t i = 0; i < fate->nfacts; i++) {
 		struct audit_fact *fact = &fate->facts[i];
 
@@ -427,6 +446,7 @@ settle(struct audit_fate *fate)
 						   audit_fate_text(fate, fact->sender)) != 0 ||
 				     audit_compare(audit_fate_text(fate, accepted->message_id),
 						   audit_fate_text(fate, fact->message_id)) != 0);
+		fate->nobody |= is_nobody(audit_fate_text(fate, fact->sender));
 		accepted = fact;
 	}
 }
@@ -443,21 +463,13 @@ differ(struct qf_slice a, struct qf_slice b)
 			     (struct qf_slice){b.p, b.n < TELLING ? b.n : TELLING}) != 0;
 }
 
-/* The null sender has more than one name, and is nobody to tell messages by. */
-static struct qf_slice
-known_sender(struct qf_slice sender, struct qf_buf *scratch)
-{
-	struct qf_slice bare = sender.p ? store_address(sender, scratch) : sender;
-
-	return is(bare, "MAILER-DAEMON") ? (struct qf_slice){NULL, 0} : bare;
-}
-
 void
 audit_fate_of(struct audit_fate *fate, struct qf_slice sender, struct qf_slice message_id)
 {
 	struct qf_buf scratch = {0}, other = {0};
 	struct qf_slice from = known_sender(sender, &scratch);
 
+	fate->nobody |= is_nobody(sender);
 	for (size_t i = 0; i < fate->nfacts; i++) {
 		struct audit_fact *fact = &fate->facts[i];
 

@@ -68,6 +68,8 @@ struct audit_fate {
 	size_t nnamed, room_named;
 	struct audit_text *ids; /* the message first, then those it was split or cloned into */
 	size_t nids, room_ids;
+	bool nobody;	/* sender is <>: nobody is told of what fails, and it may go without a line
+			   that says so */
 	bool ambiguous; /* two messages had this id: nothing can be told apart */
 	int64_t since;	/* the caller's: as of then it was in the queue: what ended before, by the
 			   journal or the log, ended in vain; 0: all of it counts */
@@ -98,7 +100,8 @@ bool audit_fate_alias(const struct audit_fate *fate, const struct audit_recipien
 /* Was a fact sent as this address? Local parts alone are compared where one has no domain. */
 bool audit_fate_is_as(const struct audit_fate *fate, const struct audit_fact *fact,
 		      struct qf_slice bare);
-/* Do lines say, of each id it went on under, that it has left the queue? */
+/* Do lines say, of each id it went on under, that it has left the queue, and that all were served?
+   What nobody is told of was served or thrown away, and the same line says both. */
 bool audit_fate_is_done(const struct audit_fate *fate, size_t *proof);
 /*
  * A recipient of the log by its own name, and not as the member of an alias: those have a ctladdr=

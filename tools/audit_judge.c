@@ -266,8 +266,9 @@ by_end(const struct audit_fate *fate, bool alone, size_t first, size_t n, struct
 	return true;
 }
 
-/* Served under other names, since it was last tried under its own: as an alias, all members of
-   which have it where the message is done; and of one that is done nobody is left. */
+/* Served under other names: as an alias, all members of which have it where the message is done;
+   and of one that is done nobody is left. Who was tried under his own name is no alias, unless the
+   log says after that that somebody was served as him. */
 static bool
 by_members(const struct audit_fate *fate, size_t first, size_t n,
 	   const struct audit_recipient *rcpt, struct audit_verdict *out)
@@ -284,7 +285,8 @@ by_members(const struct audit_fate *fate, size_t first, size_t n,
 		const struct audit_fact *fact = &fate->facts[at];
 
 		if (fact->says != AUDIT_SAYS_SENT ||
-		    (tried != SIZE_MAX && fact->time <= fate->facts[tried].time) ||
+		    (tried != SIZE_MAX && (fact->time <= fate->facts[tried].time ||
+					   (is_done && !audit_fate_is_as(fate, fact, rcpt->bare)))) ||
 		    (!is_done && fact->controller.there &&
 		     !audit_fate_is_as(fate, fact, rcpt->bare)) ||
 		    (!is_done && audit_fate_is_own(fate, i)))

@@ -77,12 +77,12 @@ class Case:
         self.lines = [line(9100, None, "starting daemon (8.17.1): SMTP+queueing@00:30:00"), came(9000, other),
                       deferred(8999, other, "<z@dst.example>"), to(8998, other, "<z@dst.example>")]
 
-    def put(self, n, *rcpts, queue=None, ago=CAME, body="body\n", flags="PFD", more="", tried=0):
+    def put(self, n, *rcpts, queue=None, ago=CAME, body="body\n", flags="PFD", more="", tried=0, sender="<ann@src.example>"):
         id = id_at(ago, n)
         os.makedirs(queue or self.queue, exist_ok=True)
-        for name, content in (("df", body), ("qf", "V8\nT%d\nK%d\nN%d\nP30000\nS<ann@src.example>\n%s%sH??Subject: x\n"
+        for name, content in (("df", body), ("qf", "V8\nT%d\nK%d\nN%d\nP30000\nS%s\n%s%sH??Subject: x\n"
                                                    "H??Message-Id: <%s@x>\n.\n" % (
-                                                       NOW - ago, tried and NOW - tried, tried and 1, "".join("R%s:%s\n" % (flags, r) for r in rcpts),
+                                                       NOW - ago, tried and NOW - tried, tried and 1, sender, "".join("R%s:%s\n" % (flags, r) for r in rcpts),
                                                        more.replace("%ID", id), id))):
             path = os.path.join(queue or self.queue, name + id)
             with open(path, "w") as f:
@@ -332,6 +332,31 @@ def accepted_for():
                case.why)
 
 
+def done_for_whom():
+    """What is done was served, but for what nobody is told of: that may have been thrown away."""
+    ann, null = "<ann@src.example>", "<>"
+    lists = "<list@lab.example>"
+    served = [to(1000, "%I", b), line(990, "%I", "done; delay=00:00:20, ntries=1")]
+    as_list = [to(1000, "%I", b, more=AS_LIST), line(990, "%I", "done; delay=00:00:20, ntries=1")]
+    for name, sender, rcpts, lines, wanted in (
+            ("tried under his own name, of nobody", null, (a, b), [deferred(2000, "%I", a)] + served, "missing"),
+            ("tried under his own name", ann, (a, b), [deferred(2000, "%I", a)] + served, "missing"),
+            ("an alias, of nobody", null, (lists,), as_list, "missing"),
+            ("an alias", ann, (lists,), as_list, "delivered"),
+            ("an alias that was tried before", ann, (lists,), [deferred(2000, "%I", lists)] + as_list, "delivered"),
+            ("sent, of nobody", null, (b,), served, None)):
+        case = Case("done-%d" % tap.results)
+        i = case.put(5, *rcpts, sender=sender)
+        case.index("a")
+        case.lose(i)
+        case.index("b")
+        got, total = case.reconcile(*[x.replace("%I", i) for x in [came(CAME, "%I", len(rcpts)).replace(
+            "<ann@src.example>", sender)] + lines])
+        got.pop((i, "b"), None)
+        tap.ok(got == ({(i, rcpts[0][1]): wanted} if wanted else {}) and total["accounted"] == (wanted != "missing"),
+               "reconcile: done: " + name, got, case.why)
+
+
 def clocks():
     """Accepted about when A or B began, by a clock that may be wrong."""
     for name, ago, lines, wanted in (
@@ -414,6 +439,7 @@ try:
     not_whole()
     moved()
     accepted_for()
+    done_for_whom()
     clocks()
     of_another()
     doubled()
