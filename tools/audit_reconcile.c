@@ -250,7 +250,8 @@ settle(struct reconcile *r, const struct owed *owed, struct qf_err *err)
 	for (size_t i = 0; i < r->fate.nfacts; i++)
 		edited |= r->fate.facts[i].says == AUDIT_SAYS_EDITED ||
 			  r->fate.facts[i].says == AUDIT_SAYS_STRUCK;
-	if (owed->content && !edited)
+	/* Of one known from the log alone these are its own; who sent it locally controls it. */
+	if (!owed->content || !edited)
 		audit_fate_of(&r->fate, owed->sender, owed->message_id);
 	r->fate.level = r->cover.least;
 	if (code == QF_OK)

@@ -316,6 +316,13 @@ def accepted_for():
         got = {r: outcome for (id, r), outcome in got.items() if id == i}
         tap.ok(got == wanted and total["accounted"] == ("missing" not in wanted.values()),
                "reconcile: accepted for so many: " + name, got, case.why)
+    case = Case("local")
+    case.index("a")
+    case.index("b")
+    got, total = case.reconcile(
+        line(2000, i, "from=root, size=5, class=0, nrcpts=1, msgid=<%s@x>, relay=root@localhost" % i),
+        to(1990, i, "cron@dst.example", more=" ctladdr=root (0/0),"))
+    tap.ok(got == {(i, "c"): "delivered"} and case.status == 0, "reconcile: submitted locally", got, case.why)
     # The alias itself was in A.
     plain = to(1990, i, "m1@dst.example,m2@dst.example")
     for lines, wanted, word in (([plain], "missing", "members of an alias"), ([plain, done], "delivered", ""),
