@@ -72,9 +72,9 @@ add_hole(struct holes *h, enum audit_hole_kind kind, int64_t from, int64_t to, c
 static void
 hole_of(struct holes *h, enum audit_hole_kind kind, int64_t from, int64_t to, size_t span)
 {
-	int64_t end = to < h->to ? to : h->to;
+	int64_t start = from > h->from ? from : h->from, end = to < h->to ? to : h->to;
 
-	if (from < end && !audit_spans_elsewhere(h->spans, span, from, end))
+	if (start < end && !audit_spans_elsewhere(h->spans, span, start, end))
 		add_hole(h, kind, from, to, h->spans->all[span].path);
 }
 
@@ -96,8 +96,10 @@ find_holes(struct holes *h, size_t i, size_t end)
 		if (before == end || all[i].reach > all[before].reach)
 			before = i;
 	}
-	/* One that ended before is of no time that is asked about. */
-	if (before < end && all[before].reach >= h->from)
+	/* What follows one that ended before, and was not read, is of the time that is asked about;
+	   unless nothing followed. */
+	if (before < end && (all[before].reach >= h->from || all[before].grown ||
+			     !audit_spans_stopped(h->spans, before)))
 		hole_of(h, AUDIT_LOG_ENDS, all[before].reach, h->to, before);
 }
 

@@ -147,6 +147,18 @@ saw_of(const struct audit_stretch *stretch, const struct qf_log_event *event)
 	return saw;
 }
 
+/* Whether the daemon of a stretch is still there, after a line of it. */
+static void
+note_stop(struct audit_stretch *stretch, const struct qf_log_event *event, bool start)
+{
+	if (start)
+		stretch->saw &= ~AUDIT_SAW_STOPPED;
+	else if (event->kind == QF_LOG_DAEMON && !begins(event->ident, "sm-msp") &&
+		 begins(event->text, "stopping daemon") &&
+		 (stretch->pid <= 0 || stretch->pid == event->pid))
+		stretch->saw |= AUDIT_SAW_STOPPED;
+}
+
 void
 audit_notes_event(struct audit_notes *notes, const struct qf_log_event *event,
 		  const struct qf_log_stats *stats)
@@ -174,6 +186,7 @@ audit_notes_event(struct audit_notes *notes, const struct qf_log_event *event,
 	if (start && stretch->pid <= 0)
 		stretch->pid = event->pid;
 	stretch->saw |= saw_of(stretch, event);
+	note_stop(stretch, event, start);
 	stretch->changed = true;
 }
 

@@ -9,6 +9,9 @@
 /* Daemons that are started one after the other, and say nothing before the next: one start. */
 #define AUDIT_AT_ONCE 5
 
+/* In what a stretch saw, besides QF_LOG_SAW_*: its daemon says that it stops, and none started. */
+#define AUDIT_SAW_STOPPED (1U << 16)
+
 /* What a host wrote from one start of a daemon to the next. */
 struct audit_stretch {
 	struct qf_buf host;

@@ -59,7 +59,7 @@ enum { ID, FIRST, LAST, PATH, OFFSET, READ_AT, FOREIGN, ZONE_BY, HEAD, HEAD_SIZE
 
 /* Up to when the file of a row says all there is, by itself. */
 static int64_t
-reach_of(const struct audit_span *span, const struct store_statement *s)
+reach_of(struct audit_span *span, const struct store_statement *s)
 {
 	int64_t last = span->last, read_at = store_int(s, READ_AT);
 	uint8_t head[SHA256_DIGEST_SIZE];
@@ -70,7 +70,8 @@ reach_of(const struct audit_span *span, const struct store_statement *s)
 	    !audit_name_head(span->path, (size_t)store_int(s, HEAD_SIZE), head, &st) ||
 	    memcmp(head, span->head, sizeof(head)) != 0 || st.st_size < span->offset)
 		return last;
-	if (st.st_size > span->offset)
+	span->grown = st.st_size > span->offset;
+	if (span->grown)
 		return !exported && read_at > last ? read_at : last;
 	/* So ends an export; and a copy, later than its last line with no other's line after it. */
 	if (exported || (st.st_mtime > last + COPIED && store_int(s, FOREIGN) == 0))
@@ -236,7 +237,8 @@ add_host(struct audit_spans *spans, const struct store_statement *s)
 			return false;
 	}
 	host = &spans->hosts[spans->nhosts - 1];
-	host->saw |= (unsigned)store_int(s, H_SAW);
+	/* That it stops is of the last word only. */
+	host->saw = (host->saw & ~AUDIT_SAW_STOPPED) | (unsigned)store_int(s, H_SAW);
 	if (spans->all[span].reach > host->reach)
 		host->reach = spans->all[span].reach;
 	return true;
@@ -327,6 +329,26 @@ audit_spans_elsewhere(const struct audit_spans *spans, size_t span, int64_t from
 		if (!spans->hosts[host].name.n ||
 		    host_reaches(spans, host, spans->all[span].name.stem, from) < to)
 			return false;
+	}
+	return any;
+}
+
+bool
+audit_spans_stopped(const struct audit_spans *spans, size_t span)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < spans->nmembers; i++) {
+		size_t last = spans->members[i].host;
+		struct qf_slice name = {spans->hosts[last].name.p, spans->hosts[last].name.n};
+
+		if (spans->members[i].span != span)
+			continue;
+		while (last + 1 < spans->nhosts && same_host(&spans->hosts[last + 1], name))
+			last++;
+		if (!(spans->hosts[last].saw & AUDIT_SAW_STOPPED))
+			return false;
+		any = true;
 	}
 	return any;
 }

@@ -13,6 +13,7 @@ struct audit_span {
 	int64_t reach;	     /* up to when it says all there is; INT64_MAX: it is still written */
 	int64_t offset;
 	bool damaged;
+	bool grown;  /* since it was read */
 	bool begins; /* its first line is that a daemon starts */
 	uint8_t head[SHA256_DIGEST_SIZE];
 	char *path;
@@ -44,5 +45,7 @@ enum qf_code audit_spans_load(struct audit_spans *spans, struct store *store, st
 void audit_spans_release(struct audit_spans *spans);
 /* Is each host that a file has known from another log, too, for the whole of a time? */
 bool audit_spans_elsewhere(const struct audit_spans *spans, size_t span, int64_t from, int64_t to);
+/* Does each host of a file say that its daemon stops, and nothing of another one after it? */
+bool audit_spans_stopped(const struct audit_spans *spans, size_t span);
 
 #endif

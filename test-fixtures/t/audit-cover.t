@@ -86,7 +86,7 @@ def snapshots(a_ago=3600, name="empty"):
         at(label, ago)
 
 
-def read(folder, name, content, ago):
+def read(folder, name, content, ago, known=True):
     """Write a log that was last changed so long ago, and read it."""
     data = content if isinstance(content, bytes) else "".join(content).encode()
     if name == "-":
@@ -96,7 +96,7 @@ def read(folder, name, content, ago):
     with open(path, "wb") as f:
         f.write(data)
     os.utime(path, (now - ago,) * 2)
-    return audit("log", path)
+    return audit("log", path) if known else audit("sql", "SELECT 1")
 
 
 def reconciled():
@@ -131,6 +131,8 @@ def files():
     east = [line(50000, START, zone=9 * 3600)] + [
         to(49000 - k * 1000, id_at(now - 60000, k), zone=9 * 3600) for k in range(38)]
     quiet = base + [line(2000, START)]
+    mx1 = [line(9000, START, host="mx1")] + mail(8900, 1, host="mx1") + mail(60, 2, host="mx1")
+    mx2 = [line(9000, START, host="mx2")] + mail(8900, 3, host="mx2")
     for what, logs, wanted, *a_ago in (
             ("one host's log hides no hole in that of another one",
              [("mx1/mail.log", [line(9000, START, host="mx1")] + mail(8900, 1, host="mx1") + mail(70, 2, host="mx1"),
@@ -142,6 +144,16 @@ def files():
             ("nor is one from standard input", [("-", base + mail(3000, 2), 0), ("mail.log", base + mail(3000, 2), 2998)],
              None),
             ("standard input ends with its last line", [("-", base + mail(3000, 2), 0)], "ends at"),
+            ("one that was put away before, and what followed it was not read",
+             [("mx1/mail.log", mx1, 58), ("mx2/mail.log.1", mx2, 8898),
+              ("mx2/mail.log", mail(2000, 9, host="mx2")[:2], 1999, False)], "mx2/mail.log.1"),
+            ("unless its daemon had stopped",
+             [("mx1/mail.log", mx1, 58), ("mx2/mail.log.1", mx2 + [
+                 line(8000, "stopping daemon, reason=signal", "NOQUEUE", host="mx2")], 8000)], None),
+            ("and none started again",
+             [("mx1/mail.log", mx1, 58), ("mx2/mail.log.1", mx2 + [
+                 line(8000, "stopping daemon, reason=signal", "NOQUEUE", host="mx2"), line(7000, START, host="mx2")],
+               7000)], "mx2/mail.log.1"),
             ("a daemon that stops is no beginning",
              [("mail.log", [line(1000, "stopping daemon, reason=signal")] + mail(900, 3), 898)], "begins at"),
             ("nor is one that is restarted",
@@ -149,7 +161,8 @@ def files():
              "begins at"),
             ("one that starts is, where nothing was before", [("mail.log", start, 898)], None),
             ("and none where there was a log before it",
-             [("old/mail.log.1", [line(9000, START, host="old")] + mail(8900, 1, host="old"), 8898),
+             [("old/mail.log.1", [line(9000, START, host="old")] + mail(8900, 1, host="old") +
+               [line(8800, "stopping daemon, reason=signal", "NOQUEUE", host="old")], 8800),
               ("mail.log", start, 898)], "begins at"),
             ("a day that is not there", [("mail.log-" + named(3), [line(4 * DAY, START)] + mail(3 * DAY, 4), 3 * DAY - 2),
                                          ("mail.log-" + named(1), mail(2 * DAY - 9000, 5) + mail(1 * DAY, 5), DAY - 2),
@@ -271,6 +284,24 @@ def gone():
     check("logs: one that is gone ends with its last line", "ends at")
 
 
+def grown():
+    """One that has grown since it was read, before the time that is asked about."""
+    folder = fresh()
+    snapshots()
+    read(folder, "mx1/mail.log", [line(9000, START, host="mx1")] + mail(8900, 1, host="mx1") +
+         mail(60, 2, host="mx1"), 58)
+    read(folder, "mx2/mail.log", [line(9000, START, host="mx2")] + mail(8800, 3, host="mx2") +
+         [line(8700, "stopping daemon, reason=signal", "NOQUEUE", host="mx2")], 8700)
+    connection = sqlite3.connect(db)
+    connection.execute("UPDATE log_files SET read_at = ?1 WHERE path LIKE '%mx2%'", (now - 8000,))
+    connection.commit()
+    connection.close()
+    check("logs: one of two that has not grown since it was read", None)
+    with open(os.path.join(folder, "mx2/mail.log"), "a") as f:
+        f.writelines(mail(2000, 9, host="mx2")[:2])
+    check("logs: one of two that has", "mx2/mail.log")
+
+
 def judged(logs, live_ago=50, at_ago=2000, host="lab"):
     """The class of a restored message that the log of its host defers, at that time."""
     folder = fresh()
@@ -331,6 +362,7 @@ try:
     files()
     names_of_another_time()
     gone()
+    grown()
     not_the_first()
     reports()
     older()
