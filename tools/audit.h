@@ -56,4 +56,7 @@ int audit_pair(struct store *store, char **operands, struct store_snapshot *a,
    false where bytes were lost. */
 bool audit_json_column(struct qf_json *json, const struct store_statement *row, int i);
 
+/* Without the blanks and line ends around it, as a header that is folded has them. */
+struct qf_slice audit_trim(struct qf_slice text);
+
 #endif

@@ -105,14 +105,15 @@ elsewhere(struct audit_classifier *c, struct audit_case *out, struct qf_err *err
 		"SELECT DISTINCT e.queue_id, EXISTS (SELECT 1 FROM events o WHERE o.queue_id ="
 		"  m.queue_id AND o.kind = 'accepted' AND o.size = e.size AND o.nrcpts = e.nrcpts)"
 		" FROM messages m JOIN contents mc ON mc.id = m.content"
-		" CROSS JOIN events e ON e.message_id = mc.message_id"
-		" WHERE m.id = ?1 AND e.message_id IS NOT NULL AND e.kind = 'accepted'"
+		" CROSS JOIN events e ON e.message_id = ?2"
+		" WHERE m.id = ?1 AND e.kind = 'accepted'"
 		" AND e.queue_id <> m.queue_id AND qf_address(e.sender) IS qf_address(mc.sender)",
 		&s, err);
 
 	if (code != QF_OK)
 		return code;
 	store_bind_int(s, 1, out->message);
+	store_bind_text(s, 2, out->logged_id);
 	while ((code = store_step(s, &row, err)) == QF_OK && row) {
 		struct qf_slice id = store_text(s, 0);
 		bool same = store_int(s, 1) != 0;
@@ -243,7 +244,7 @@ judge(struct audit_classifier *c, struct audit_case *out, int64_t from, size_t *
 	*open = *delivered = 0;
 	if (code != QF_OK)
 		return code;
-	audit_fate_of(&c->fate, out->sender, out->message_id);
+	audit_fate_of(&c->fate, out->sender, out->logged_id);
 	if (c->has_mail)
 		code = audit_fate_mailboxes(&c->fate, c->store, out->content, out->id,
 					    out->message_id, &out->recipients, err);
@@ -450,7 +451,7 @@ classify(struct audit_classifier *c, struct audit_case *out, struct qf_slice sta
 
 static const char all_messages[] =
 	"SELECT " AUDIT_RECALL_COLUMNS
-	", c.subject, c.message_id FROM presence p JOIN messages m ON m.id ="
+	", c.subject, c.message_id, " AUDIT_LOGGED_ID " FROM presence p JOIN messages m ON m.id ="
 	" p.message JOIN contents c ON c.id = m.content JOIN queues q ON q.id = m.queue"
 	" WHERE p.snapshot = ?1 ORDER BY p.message";
 
@@ -536,7 +537,8 @@ audit_classify(struct audit_classifier *c, struct audit_case *out, bool *more, s
 	out->sender = store_text(s, 17);
 	reason = store_text(s, 19);
 	out->subject = store_text(s, AUDIT_RECALL_N);
-	out->message_id = store_text(s, AUDIT_RECALL_N + 1);
+	out->message_id = audit_trim(store_text(s, AUDIT_RECALL_N + 1));
+	out->logged_id = audit_trim(store_text(s, AUDIT_RECALL_N + 2));
 	out->content = store_int(s, 1);
 	out->return_at = outlook.bounce_at;
 	out->warn_at = outlook.warned ? QF_TIME_NONE : outlook.warn_at;

@@ -54,7 +54,7 @@ struct audit_standing {
 
 /* A message, classified. Slices live until the next one. */
 struct audit_case {
-	struct qf_slice id, queue, file, sender, subject, message_id;
+	struct qf_slice id, queue, file, sender, subject, message_id, logged_id;
 	int64_t message, content, created, return_at, warn_at, data_size;
 	bool expired;
 	enum audit_class class;

@@ -86,7 +86,7 @@ enum qf_code audit_fate_load(struct audit_fate *fate, struct store *store,
 /*
  * audit_fate_of - after audit_fate_load(), whose lines these ought to be: where the log accepted
  * another message under this id (of another sender, or another Message-ID), the fate is ambiguous.
- * Either may be absent: then it tells nothing.
+ * Either may be absent: then it tells nothing. The Message-ID is the one that logs have.
  */
 void audit_fate_of(struct audit_fate *fate, struct qf_slice sender, struct qf_slice message_id);
 /*

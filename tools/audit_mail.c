@@ -78,8 +78,8 @@ read_received(struct qf_slice value, struct audit_mail *out)
 	out->hops[out->nhops++] = hop;
 }
 
-static struct qf_slice
-trim(struct qf_slice text)
+struct qf_slice
+audit_trim(struct qf_slice text)
 {
 	while (text.n && blank(*text.p))
 		text = (struct qf_slice){text.p + 1, text.n - 1};
@@ -94,9 +94,9 @@ read_field(struct qf_slice name, struct qf_slice value, struct audit_mail *out)
 	if (is(name, "Received"))
 		read_received(value, out);
 	else if (is(name, "Message-Id") && !out->message_id.p)
-		out->message_id = trim(value);
+		out->message_id = audit_trim(value);
 	else if (is(name, "Delivered-To") && !out->delivered_to.p && !out->nhops)
-		out->delivered_to = trim(value);
+		out->delivered_to = audit_trim(value);
 }
 
 void
@@ -120,7 +120,7 @@ audit_mail_read(char *header, size_t n, struct audit_mail *out)
 		for (colon = begin; colon < at && header[colon] != ':'; colon++)
 			;
 		if (colon < at)
-			read_field(trim((struct qf_slice){header + begin, colon - begin}),
+			read_field(audit_trim((struct qf_slice){header + begin, colon - begin}),
 				   (struct qf_slice){header + colon + 1, at - colon - 1}, out);
 	}
 }

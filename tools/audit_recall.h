@@ -6,6 +6,11 @@
 
 #include "audit.h"
 
+/* Of contents c: the Message-ID that logs have of it, the last where there are two. */
+#define AUDIT_LOGGED_ID                                                                            \
+	"(SELECT h.value FROM headers h WHERE h.content = c.id AND h.name = 'message-id'"          \
+	" COLLATE NOCASE ORDER BY h.n DESC LIMIT 1)"
+
 /* The columns that audit_recall() reads, from messages m, contents c and queues q. */
 #define AUDIT_RECALL_COLUMNS                                                                       \
 	"m.id, m.content, m.file, m.queue_id, m.state, q.path, m.mode, m.uid, m.gid, m.inode,"     \

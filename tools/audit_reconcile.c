@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit_recall.h"
 #include "audit_reconcile.h"
 #include "changes.h"
 #include "out.h"
@@ -252,7 +253,7 @@ settle(struct reconcile *r, const struct owed *owed, struct qf_err *err)
 			  r->fate.facts[i].says == AUDIT_SAYS_STRUCK;
 	/* Of one known from the log alone these are its own; who sent it locally controls it. */
 	if (!owed->content || !edited)
-		audit_fate_of(&r->fate, owed->sender, owed->message_id);
+		audit_fate_of(&r->fate, owed->sender, owed->logged_id);
 	r->fate.level = r->cover.least;
 	if (code == QF_OK)
 		code = look_in_b(r, owed, edited, err);
@@ -276,8 +277,7 @@ settle(struct reconcile *r, const struct owed *owed, struct qf_err *err)
 
 static const char of_a[] =
 	"SELECT m.queue_id, q.path, c.sender, c.created, m.content, p.seen, -1, c.message_id,"
-	" m.id"
-	" FROM presence p"
+	" m.id, " AUDIT_LOGGED_ID " FROM presence p"
 	" JOIN messages m ON m.id = p.message JOIN contents c ON c.id = m.content"
 	" JOIN queues q ON q.id = m.queue WHERE p.snapshot = ?1 ORDER BY p.message";
 
@@ -287,7 +287,8 @@ static const char of_a[] =
 
 /* Each id once: the first line of it. What an earlier snapshot had came before A, by any clock. */
 static const char of_log[] =
-	"SELECT e.queue_id, NULL, e.sender, e.time, 0, NULL, e.nrcpts, e.message_id, 0"
+	"SELECT e.queue_id, NULL, e.sender, e.time, 0, NULL, e.nrcpts, e.message_id, 0,"
+	" e.message_id"
 	" FROM events e"
 	" WHERE e.kind = 'accepted' AND e.time >= ?2 AND e.time < ?3" NOT_IN_A "e.queue_id)"
 	" AND NOT EXISTS (SELECT 1 FROM events o WHERE o.queue_id = e.queue_id"
@@ -298,14 +299,14 @@ static const char of_log[] =
 	"  AND s.finished <= ?4)) ORDER BY e.time, e.id";
 
 static const char of_reports[] =
-	"SELECT DISTINCT h.queue_id, NULL, NULL, e.time, 0, NULL, -1, NULL, 0 FROM events e"
+	"SELECT DISTINCT h.queue_id, NULL, NULL, e.time, 0, NULL, -1, NULL, 0, NULL FROM events e"
 	" CROSS JOIN event_children h ON h.event = e.id"
 	" WHERE e.kind = 'report' AND e.time >= ?2 AND e.time < ?3" NOT_IN_A "h.queue_id)"
 	" ORDER BY e.time, e.id";
 
 /* Tried after A, not in it, and not of what was accepted or made in that time: it was there. */
 static const char of_tries[] =
-	"SELECT e.queue_id, NULL, NULL, e.time, 0, NULL, -1, NULL, 0 FROM events e"
+	"SELECT e.queue_id, NULL, NULL, e.time, 0, NULL, -1, NULL, 0, NULL FROM events e"
 	" WHERE e.key >= ?4 AND e.key < ?5 AND e.kind = 'delivery'"
 	" AND e.outcome IN ('deferred', 'failed', 'unknown')" NOT_IN_A "e.queue_id)"
 	" AND NOT EXISTS (SELECT 1 FROM event_children h JOIN events o ON o.id = h.event"
@@ -374,8 +375,9 @@ settle_all(struct reconcile *r, const char *sql, struct qf_err *err)
 			.content = store_int(s, 4),
 			.seen = store_time(s, 5),
 			.nrcpts = store_is_null(s, 6) ? -1 : store_int(s, 6),
-			.message_id = store_text(s, 7),
+			.message_id = audit_trim(store_text(s, 7)),
 			.message = store_int(s, 8),
+			.logged_id = audit_trim(store_text(s, 9)),
 		};
 
 		if (sql != of_a)

@@ -28,7 +28,7 @@ struct reconcile {
 
 /* The message in hand. */
 struct owed {
-	struct qf_slice id, queue, sender, message_id;
+	struct qf_slice id, queue, sender, message_id, logged_id;
 	int64_t created, content, seen; /* content 0: known from the log only */
 	int64_t message;		/* its row, or 0 */
 	int64_t nrcpts;			/* that the log says it had; -1 */

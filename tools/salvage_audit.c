@@ -64,7 +64,8 @@ load(struct salvage_audit *audit, struct qf_msg *msg, struct qf_err *err)
 
 	/* The id is not all: the lines may be another message's. */
 	if (!code)
-		audit_fate_of(&audit->fate, envelope->sender, qf_msg_header(msg, "Message-Id"));
+		audit_fate_of(&audit->fate, envelope->sender,
+			      audit_trim(qf_msg_header(msg, "Message-Id")));
 	/* What the silence of the logs proves is not asked: only what a line says counts. */
 	audit->fate.level = 0;
 	audit_recipients_clear(&audit->list);

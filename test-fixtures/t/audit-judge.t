@@ -77,13 +77,14 @@ class Case:
         self.lines = [line(9100, None, "starting daemon (8.17.1): SMTP+queueing@00:30:00"), came(9000, other),
                       deferred(8999, other, "<z@dst.example>"), to(8998, other, "<z@dst.example>")]
 
-    def put(self, n, *rcpts, queue=None, ago=CAME, body="body\n", flags="PFD", more="", tried=0, sender="<ann@src.example>"):
+    def put(self, n, *rcpts, queue=None, ago=CAME, body="body\n", flags="PFD", more="", tried=0, sender="<ann@src.example>",
+            msgid="<%ID@x>"):
         id = id_at(ago, n)
         os.makedirs(queue or self.queue, exist_ok=True)
         for name, content in (("df", body), ("qf", "V8\nT%d\nK%d\nN%d\nP30000\nS%s\n%s%sH??Subject: x\n"
-                                                   "H??Message-Id: <%s@x>\n.\n" % (
+                                                   "H??Message-Id: %s\n.\n" % (
                                                        NOW - ago, tried and NOW - tried, tried and 1, sender, "".join("R%s:%s\n" % (flags, r) for r in rcpts),
-                                                       more.replace("%ID", id), id))):
+                                                       more.replace("%ID", id), msgid.replace("%ID", id)))):
             path = os.path.join(queue or self.queue, name + id)
             with open(path, "w") as f:
                 f.write(content)
@@ -364,6 +365,20 @@ def done_for_whom():
                "reconcile: done: " + name, got, case.why)
 
 
+def message_ids():
+    """As the log has them: without blanks around, and the last of two."""
+    for name, msgid in (("folded", "\n\t<%ID@x>"), ("a blank after it", "<%ID@x> "),
+                        ("two", "<other@x>\nH??Message-ID: <%ID@x>")):
+        case = Case("msgid-%d" % tap.results)
+        i = case.put(5, a, msgid=msgid)
+        k = case.put(6, a, msgid=msgid)
+        case.index("a")
+        case.lose(i, k)
+        case.index("b")
+        got, total = case.reconcile(came(CAME, i), to(2000, i, a), came(CAME, k), deferred(2000, k, a))
+        tap.ok(got == {(i, "a"): "delivered", (k, "a"): "missing"}, "reconcile: Message-ID: " + name, got, case.why)
+
+
 def clocks():
     """Accepted about when A or B began, by a clock that may be wrong."""
     for name, ago, lines, wanted in (
@@ -447,6 +462,7 @@ try:
     moved()
     accepted_for()
     done_for_whom()
+    message_ids()
     clocks()
     of_another()
     doubled()

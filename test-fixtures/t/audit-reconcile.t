@@ -478,11 +478,13 @@ def plans():
     top = os.path.join(os.path.dirname(FIXTURES), "tools")
     connection = sqlite3.connect(db)
     wrong, n = [], 0
+    with open(os.path.join(top, "audit_recall.h")) as f:
+        columns = f.read()
     for name in ("audit_reconcile.c", "audit_fate.c", "audit_recipients.c", "audit_cover.c", "audit_span.c",
                  "audit_mailbox.c"):
         with open(os.path.join(top, name)) as f:
             source = f.read()
-        for macro, text in re.findall(r"#define (\w+)\s*\\\n((?:.*\\\n)*.*\n)", source):
+        for macro, text in re.findall(r"#define (\w+)\s*\\\n((?:.*\\\n)*.*\n)", source + columns):
             source = source.replace(" " + macro + " ", " " + text.replace("\\\n", "\n") + " ")
             source = source.replace('"' + macro + " ", '"' + text.replace("\\\n", "\n") + " ")
         for text in re.findall(r'((?:"(?:[^"\\]|\\.)*"\s*)+)', source):
