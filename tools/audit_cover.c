@@ -68,14 +68,16 @@ add_hole(struct holes *h, enum audit_hole_kind kind, int64_t from, int64_t to, c
 	return hole;
 }
 
-/* A hole beside a file, unless another log has what would be in it. */
+/* A hole between two files (n: there is none), unless other logs have what would be in it. */
 static void
-hole_of(struct holes *h, enum audit_hole_kind kind, int64_t from, int64_t to, size_t span)
+hole_of(struct holes *h, enum audit_hole_kind kind, int64_t from, int64_t to, size_t before,
+	size_t after)
 {
 	int64_t start = from > h->from ? from : h->from, end = to < h->to ? to : h->to;
 
-	if (start < end && !audit_spans_elsewhere(h->spans, span, start, end))
-		add_hole(h, kind, from, to, h->spans->all[span].path);
+	if (start < end && !audit_spans_elsewhere(h->spans, before, after, start, end))
+		add_hole(h, kind, from, to,
+			 h->spans->all[before < h->spans->n ? before : after].path);
 }
 
 /* The files of one log, [i, end): each has to go on where the one before ends. */
@@ -83,24 +85,25 @@ static void
 find_holes(struct holes *h, size_t i, size_t end)
 {
 	const struct audit_span *all = h->spans->all;
-	size_t before = end;
+	const size_t none = h->spans->n;
+	size_t before = none;
 
 	for (; i < end; i++) {
 		if (all[i].first > h->to)
 			break;
 		/* A start is the beginning of the first file only: later on it is one of many. */
-		if (before == end && all[i].first > h->from && !all[i].begins)
-			hole_of(h, AUDIT_LOG_BEGINS, h->from, all[i].first, i);
-		if (before < end && all[i].first > all[before].reach && all[i].first > h->from)
-			hole_of(h, AUDIT_LOG_BETWEEN, all[before].reach, all[i].first, before);
-		if (before == end || all[i].reach > all[before].reach)
+		if (before == none && all[i].first > h->from && !all[i].begins)
+			hole_of(h, AUDIT_LOG_BEGINS, h->from, all[i].first, none, i);
+		if (before != none && all[i].first > all[before].reach && all[i].first > h->from)
+			hole_of(h, AUDIT_LOG_BETWEEN, all[before].reach, all[i].first, before, i);
+		if (before == none || all[i].reach > all[before].reach)
 			before = i;
 	}
 	/* What follows one that ended before, and was not read, is of the time that is asked about;
 	   unless nothing followed. */
-	if (before < end && (all[before].reach >= h->from || all[before].grown ||
+	if (before != none && (all[before].reach >= h->from || all[before].grown ||
 			     !audit_spans_stopped(h->spans, before)))
-		hole_of(h, AUDIT_LOG_ENDS, all[before].reach, h->to, before);
+		hole_of(h, AUDIT_LOG_ENDS, all[before].reach, h->to, before, none);
 }
 
 static enum qf_code

@@ -195,7 +195,7 @@ load_links(struct audit_spans *spans, struct store *store, struct qf_err *err)
 /* ------------------------------------------------------------------ hosts */
 
 /* Columns of the statement of load_hosts(). */
-enum { H_FILE, H_HOST, H_STARTS, H_FIRST, H_SAW };
+enum { H_FILE, H_HOST, H_STARTS, H_FIRST, H_SAW, H_LAST };
 
 static bool
 same_host(const struct audit_host *host, struct qf_slice name)
@@ -246,7 +246,7 @@ add_host(struct audit_spans *spans, const struct store_statement *s)
 
 /* The first row of the host that the last row is of. */
 static bool
-add_member(struct audit_spans *spans, size_t span)
+add_member(struct audit_spans *spans, size_t span, const struct store_statement *s)
 {
 	size_t host = spans->nhosts - 1;
 
@@ -254,12 +254,25 @@ add_member(struct audit_spans *spans, size_t span)
 	       same_host(&spans->hosts[host - 1],
 			 (struct qf_slice){spans->hosts[host].name.p, spans->hosts[host].name.n}))
 		host--;
-	for (size_t i = spans->nmembers; i-- > 0 && spans->members[i].host == host;)
-		if (spans->members[i].span == span)
-			return true;
+	for (size_t i = spans->nmembers; i-- > 0 && spans->members[i].host == host;) {
+		struct audit_member *member = &spans->members[i];
+
+		if (member->span != span)
+			continue;
+		member->saw |= (unsigned)store_int(s, H_SAW);
+		if (store_int(s, H_LAST) > member->last)
+			member->last = store_int(s, H_LAST);
+		return true;
+	}
 	if (!grow(&spans->members, spans->nmembers, &spans->members_room, sizeof(*spans->members)))
 		return false;
-	spans->members[spans->nmembers++] = (struct audit_member){span, host};
+	spans->members[spans->nmembers++] = (struct audit_member){
+		.span = span,
+		.host = host,
+		.first = store_int(s, H_FIRST),
+		.last = store_int(s, H_LAST),
+		.saw = (unsigned)store_int(s, H_SAW),
+	};
 	return true;
 }
 
@@ -269,7 +282,7 @@ load_hosts(struct audit_spans *spans, struct store *store, struct qf_err *err)
 	struct store_statement *s;
 	bool row;
 	enum qf_code code = store_cached(store,
-					 "SELECT file, host, starts, first, saw FROM log_stretches"
+					 "SELECT file, host, starts, first, saw, last FROM log_stretches"
 					 " ORDER BY host, first, starts",
 					 &s, err);
 
@@ -278,7 +291,7 @@ load_hosts(struct audit_spans *spans, struct store *store, struct qf_err *err)
 	while ((code = store_step(s, &row, err)) == QF_OK && row) {
 		size_t span = span_of(spans, store_int(s, H_FILE));
 
-		if (span == spans->n || (add_host(spans, s) && add_member(spans, span)))
+		if (span == spans->n || (add_host(spans, s) && add_member(spans, span, s)))
 			continue;
 		store_reset(s);
 		return out_of_memory(err);
@@ -293,41 +306,69 @@ load_hosts(struct audit_spans *spans, struct store *store, struct qf_err *err)
 	return code;
 }
 
-/* Up to when other logs have a host, from a time on. */
-static int64_t
-host_reaches(const struct audit_spans *spans, size_t host, const char *stem, int64_t from)
+static const struct audit_member *
+member_of(const struct audit_spans *spans, size_t span, size_t host)
 {
+	for (size_t i = 0; i < spans->nmembers; i++)
+		if (spans->members[i].span == span && spans->members[i].host == host)
+			return &spans->members[i];
+	return NULL;
+}
+
+/* Is a file one of those in which all of a host stands? Errors alone stand in a file, too. */
+static bool
+is_whole(const struct audit_member *member)
+{
+	return member->saw & QF_LOG_SAW_ACCEPTED &&
+	       member->saw & (QF_LOG_SAW_SENT | QF_LOG_SAW_DEFERRED | QF_LOG_SAW_FAILED);
+}
+
+/* Do other logs have all of a host over a time, and lines of it up to `known`? */
+static bool
+host_reaches(const struct audit_spans *spans, size_t host, const char *stem, int64_t from,
+	     int64_t to, int64_t known)
+{
+	int64_t last = QF_TIME_NONE;
 	bool more = true;
 
-	while (more) {
+	while (more && from < to) {
 		more = false;
 		for (size_t i = 0; i < spans->nmembers; i++) {
-			const struct audit_span *span = &spans->all[spans->members[i].span];
+			const struct audit_member *member = &spans->members[i];
+			const struct audit_span *span = &spans->all[member->span];
 
-			if (spans->members[i].host != host || span->first > from ||
-			    span->reach <= from || (*stem && strcmp(stem, span->name.stem) == 0))
+			if (member->host != host || span->first > from || span->reach <= from ||
+			    !is_whole(member) || (*stem && strcmp(stem, span->name.stem) == 0))
 				continue;
 			from = span->reach;
+			if (member->last > last)
+				last = member->last;
 			more = true;
 		}
 	}
-	return from;
+	return from >= to && last != QF_TIME_NONE && last + STAMPED >= known;
 }
 
 bool
-audit_spans_elsewhere(const struct audit_spans *spans, size_t span, int64_t from, int64_t to)
+audit_spans_elsewhere(const struct audit_spans *spans, size_t before, size_t after, int64_t from,
+		      int64_t to)
 {
+	const char *stem = spans->all[before < spans->n ? before : after].name.stem;
 	bool any = false;
 
 	for (size_t i = 0; i < spans->nmembers; i++) {
-		size_t host = spans->members[i].host;
+		const struct audit_member *member = &spans->members[i], *next;
 
-		if (spans->members[i].span != span)
+		if (member->span != before && member->span != after)
 			continue;
 		any = true;
+		/* A copy made before lacks what the file itself has: what ends the hole, or else
+		   what it begins after. */
+		next = member_of(spans, after, member->host);
 		/* Lines without a host may be of any. */
-		if (!spans->hosts[host].name.n ||
-		    host_reaches(spans, host, spans->all[span].name.stem, from) < to)
+		if (!spans->hosts[member->host].name.n ||
+		    !host_reaches(spans, member->host, stem, from, to,
+				  next ? next->first : member->last))
 			return false;
 	}
 	return any;

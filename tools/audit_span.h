@@ -34,17 +34,23 @@ struct audit_spans {
 	size_t n, room;
 	struct audit_host *hosts; /* by name, in the order of time */
 	size_t nhosts, hosts_room;
-	/* Which hosts a file has, by their first row in hosts. */
+	/* Which hosts a file has, by their first row in hosts, and what it has of them. */
 	struct audit_member {
 		size_t span, host;
+		int64_t first, last;
+		unsigned saw;
 	} * members;
 	size_t nmembers, members_room;
 };
 
 enum qf_code audit_spans_load(struct audit_spans *spans, struct store *store, struct qf_err *err);
 void audit_spans_release(struct audit_spans *spans);
-/* Is each host that a file has known from another log, too, for the whole of a time? */
-bool audit_spans_elsewhere(const struct audit_spans *spans, size_t span, int64_t from, int64_t to);
+/*
+ * Is the time between two files of a log (n: there is none) known from others, for each host that
+ * they have? Those others say what was accepted and delivered, and know what the files know.
+ */
+bool audit_spans_elsewhere(const struct audit_spans *spans, size_t before, size_t after,
+			   int64_t from, int64_t to);
 /* Does each host of a file say that its daemon stops, and nothing of another one after it? */
 bool audit_spans_stopped(const struct audit_spans *spans, size_t span);
 

@@ -131,6 +131,8 @@ def files():
     east = [line(50000, START, zone=9 * 3600)] + [
         to(49000 - k * 1000, id_at(now - 60000, k), zone=9 * 3600) for k in range(38)]
     quiet = base + [line(2000, START)]
+    errors = [time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(now - 8000)) +
+              line(8000, "SYSERR(root): hash map x: missing")[15:]]
     mx1 = [line(9000, START, host="mx1")] + mail(8900, 1, host="mx1") + mail(60, 2, host="mx1")
     mx2 = [line(9000, START, host="mx2")] + mail(8900, 3, host="mx2")
     for what, logs, wanted, *a_ago in (
@@ -154,6 +156,16 @@ def files():
              [("mx1/mail.log", mx1, 58), ("mx2/mail.log.1", mx2 + [
                  line(8000, "stopping daemon, reason=signal", "NOQUEUE", host="mx2"), line(7000, START, host="mx2")],
                7000)], "mx2/mail.log.1"),
+            ("errors alone in another file fill no hole",
+             [("mail.log.1", base + mail(3500, 3), 3498), ("mail.err", errors, 8000),
+              ("mail.log", mail(2000, 9)[:2], 1999, False)], "mail.log.1"),
+            ("nor that between two", [("mail.log.2", base + mail(3500, 3), 3498), ("mail.err", errors, 8000),
+                                      ("mail.log", mail(900, 9), 898)], "mail.log.2"),
+            ("nor does a copy that was made before", [("mail.log.1", base + mail(3500, 3), 3498),
+                                                      ("saved/mail.log", base, 8890)], "mail.log.1"),
+            ("nor one before a log begins", [("mail.log", mail(900, 3), 898), ("saved/mail.log", base, 8890)],
+             "begins at"),
+            ("errors beside all of the log", [("mail.log", base + mail(900, 3), 898), ("mail.err", errors, 8000)], None),
             ("a daemon that stops is no beginning",
              [("mail.log", [line(1000, "stopping daemon, reason=signal")] + mail(900, 3), 898)], "begins at"),
             ("nor is one that is restarted",
