@@ -89,8 +89,9 @@ find_holes(struct holes *h, size_t i, size_t end)
 	size_t before = none;
 
 	for (; i < end; i++) {
-		if (all[i].first > h->to)
-			break;
+		/* The earliest that it may begin. */
+		if (all[i].first - 2 * all[i].doubt > h->to)
+			continue;
 		/* A start is the beginning of the first file only: later on it is one of many. */
 		if (before == none && all[i].first > h->from && !all[i].begins)
 			hole_of(h, AUDIT_LOG_BEGINS, h->from, all[i].first, none, i);
@@ -157,7 +158,7 @@ take_levels(struct audit_cover *cover, const struct audit_spans *spans, int64_t 
 		const struct audit_host *host = &spans->hosts[i];
 		char log[160], since[QF_TIME_TEXT];
 
-		if (host->reach < from || host->first > to)
+		if (host->reach < from || host->first - host->doubt > to)
 			continue;
 		saw |= host->saw;
 		qf_log_level(host->saw, &level);

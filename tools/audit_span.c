@@ -103,6 +103,7 @@ add_span(struct audit_spans *spans, const struct store_statement *s, int64_t now
 	audit_name_read(span->path, now, &span->name);
 	span->reach = reach_of(span, s);
 	if (is_by(store_text(s, ZONE_BY), QF_LOG_BY_NOTHING)) {
+		span->doubt = ZONES;
 		span->first += ZONES;
 		span->last -= ZONES;
 		if (span->reach != INT64_MAX)
@@ -220,7 +221,7 @@ add_host(struct audit_spans *spans, const struct store_statement *s)
 {
 	size_t span = span_of(spans, store_int(s, H_FILE)), n = spans->nhosts;
 	struct qf_slice name = store_text(s, H_HOST);
-	int64_t first = store_int(s, H_FIRST);
+	int64_t first = store_int(s, H_FIRST), reach;
 	bool starts = store_int(s, H_STARTS) != 0;
 	struct audit_host *host;
 
@@ -231,7 +232,10 @@ add_host(struct audit_spans *spans, const struct store_statement *s)
 		if (!grow(&spans->hosts, n, &spans->hosts_room, sizeof(*spans->hosts)))
 			return false;
 		host = &spans->hosts[spans->nhosts++];
-		*host = (struct audit_host){.starts = starts, .first = first, .span = span};
+		*host = (struct audit_host){.starts = starts,
+					    .first = first,
+					    .doubt = spans->all[span].doubt,
+					    .span = span};
 		qf_buf_add(&host->name, name.p ? name.p : "", name.n);
 		if (host->name.failed)
 			return false;
@@ -239,8 +243,12 @@ add_host(struct audit_spans *spans, const struct store_statement *s)
 	host = &spans->hosts[spans->nhosts - 1];
 	/* That it stops is of the last word only. */
 	host->saw = (host->saw & ~AUDIT_SAW_STOPPED) | (unsigned)store_int(s, H_SAW);
-	if (spans->all[span].reach > host->reach)
-		host->reach = spans->all[span].reach;
+	reach = spans->all[span].reach;
+	/* Where that is in doubt, what it does not say counts for as long as it may be. */
+	if (reach != INT64_MAX)
+		reach += 2 * spans->all[span].doubt;
+	if (reach > host->reach)
+		host->reach = reach;
 	return true;
 }
 
@@ -301,7 +309,7 @@ load_hosts(struct audit_spans *spans, struct store *store, struct qf_err *err)
 		const struct audit_host *next = &spans->hosts[i + 1];
 
 		if (same_host(&spans->hosts[i], (struct qf_slice){next->name.p, next->name.n}))
-			spans->hosts[i].reach = next->first;
+			spans->hosts[i].reach = next->first + next->doubt;
 	}
 	return code;
 }
@@ -368,7 +376,8 @@ audit_spans_elsewhere(const struct audit_spans *spans, size_t before, size_t aft
 		/* Lines without a host may be of any. */
 		if (!spans->hosts[member->host].name.n ||
 		    !host_reaches(spans, member->host, stem, from, to,
-				  next ? next->first : member->last))
+				  (next ? next->first : member->last) -
+					  spans->all[next ? after : member->span].doubt))
 			return false;
 	}
 	return any;

@@ -9,7 +9,8 @@
 /* One file. */
 struct audit_span {
 	int64_t id;
-	int64_t first, last; /* events */
+	int64_t first, last; /* events: surely there, where their zone is in doubt */
+	int64_t doubt;	     /* by so much first is too late, and last and reach too early */
 	int64_t reach;	     /* up to when it says all there is; INT64_MAX: it is still written */
 	int64_t offset;
 	bool damaged;
@@ -25,6 +26,7 @@ struct audit_host {
 	struct qf_buf name;
 	bool starts;
 	int64_t first, reach;
+	int64_t doubt; /* of first */
 	unsigned saw;
 	size_t span; /* one that has it */
 };

@@ -133,6 +133,8 @@ def files():
     quiet = base + [line(2000, START)]
     errors = [time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(now - 8000)) +
               line(8000, "SYSERR(root): hash map x: missing")[15:]]
+    unzoned = [line(s, t, host="mx2") for s, t in ((5000, START), (4800, "SYSERR(root): hash map x: missing"),
+                                                   (3000, "SYSERR(root): hash map x: missing"))]
     mx1 = [line(9000, START, host="mx1")] + mail(8900, 1, host="mx1") + mail(60, 2, host="mx1")
     mx2 = [line(9000, START, host="mx2")] + mail(8900, 3, host="mx2")
     for what, logs, wanted, *a_ago in (
@@ -208,6 +210,10 @@ def files():
              [("mail.log", base + [line(3000 - i, "", program="last message repeated 2 times").rstrip(": \n") + "\n"
                                    for i in range(50)] + mail(900, 4), 898)], None),
             ("a zone that nothing tells", [("mail.log.1", east, 12000)], "no log is known", 14000),
+            ("nor of one of two", [("mx1/mail.log", mx1, 58), ("mx2/mail.log.1", unzoned, 3000)], "mx2/mail.log.1"),
+            ("but errors alone hide nothing, in whatever zone",
+             [("mail.log", base + mail(900, 3), 898),
+              ("mail.err", [line(8000, "SYSERR(root): hash map x: missing", zone=9 * 3600)], 8000)], None),
             ("two hosts in a file: the level of one is not that of the other",
              [("cw.log", [line(9000, START, host="mx1")] + mail(8900, 1, host="mx1") +
                [line(8000, START, host="mx2"), line(2000, "SYSERR(root): hash map x: missing", host="mx2")] +
