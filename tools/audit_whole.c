@@ -238,11 +238,12 @@ static const char same_id[] =
 /* Under another id: Message-ID, sender and body tell. */
 static const char other_id[] =
 	"SELECT o.content, q.path, p.seen, o.queue_id, q.kind = 'live', o.inode = m.inode"
-	" AND o.mtime = m.mtime FROM messages m JOIN contents mc ON mc.id = m.content"
+	" AND o.mtime = m.mtime, o.data_digest = m.data_digest"
+	" FROM messages m JOIN contents mc ON mc.id = m.content"
 	" CROSS JOIN contents oc0 ON oc0.message_id = mc.message_id"
 	" CROSS JOIN messages o ON o.content = oc0.id AND o.queue_id <> m.queue_id" LIVE
 	" WHERE m.id = ?1 AND mc.message_id IS NOT NULL AND oc.sender IS mc.sender"
-	" AND o.data_digest = m.data_digest" IS_WHOLE;
+	" AND o.data_size = m.data_size AND coalesce(o.data_digest = m.data_digest, 1)" IS_WHOLE;
 
 /* How many of its recipients the live copy has. */
 static size_t
@@ -256,6 +257,24 @@ count_there(struct audit_classifier *c, struct audit_case *out)
 		n += out->standing[i].live;
 	}
 	return n;
+}
+
+/* Under another id it is the same only for the same recipients and the same body; for some of them,
+   or with a body nobody read, it may be, as where the others were served under that id. */
+static bool
+is_same(struct audit_case *out, const struct store_statement *s, size_t there)
+{
+	struct qf_slice id = store_text(s, 3);
+	bool all = there == out->recipients.n, read = store_int(s, 6) == 1;
+
+	if (all && read)
+		return true;
+	snprintf(out->doubt, sizeof(out->doubt),
+		 "whether %.*s in the live queue, of the same Message-ID and sender, %s, is this "
+		 "message",
+		 (int)(id.n < 40 ? id.n : 40), id.p,
+		 all ? "whose body was not read (--digest)" : "for some of its recipients");
+	return false;
 }
 
 /* The same file by another path, or what another restored tree has, tells nothing either way:
@@ -299,17 +318,19 @@ is_live(struct audit_classifier *c, struct audit_case *out, const char *sql, int
 	while (!*yes && (code = store_step(s, &row, err)) == QF_OK && row) {
 		size_t there;
 
-		if (!is_proof(out, s, from))
-			continue;
 		audit_recipients_clear(&c->live);
 		code = audit_recipients_of(&c->live, c->store, store_int(s, 0), err);
 		audit_recipients_sort(&c->live);
 		if (code != QF_OK)
 			break;
 		there = count_there(c, out);
-		/* Under another id it is the same only for the same recipients. */
-		if (sql == other_id && there < out->recipients.n)
+		if (sql == other_id && !there)
 			continue;
+		if (!is_proof(out, s, from) || (sql == other_id && !is_same(out, s, there))) {
+			for (size_t i = 0; i < out->recipients.n; i++)
+				out->standing[i].live = false;
+			continue;
+		}
 		*yes = true;
 		if (sql == same_id && there < out->recipients.n) {
 			snprintf(out->why, sizeof(out->why),

@@ -219,6 +219,32 @@ def not_live():
         tap.ok(got[:2] == wanted and word in got[2], "not live: " + name, got, done.stderr)
 
 
+def live_elsewhere():
+    """Under another id: the same for all of its recipients, with a body that was read."""
+    undecided = ("undecided", "hold")
+    for name, rcpts, digest, body, wanted, word in (
+            ("all of them", (a, b), True, "body\n", ("still-live", "rm"), "still"),
+            ("one of them", (a,), True, "body\n", undecided, "some of its recipients"),
+            ("none of them", ("<c@dst.example>",), True, "body\n", ("safe", "leave"), "no line"),
+            ("a body nobody read", (a, b), False, "body\n", undecided, "not read"),
+            ("another body", (a, b), True, "b0dy\n", ("safe", "leave"), "no line")):
+        case = Case("elsewhere-%d" % tap.results)
+        k = case.put(6, *rcpts, ago=1500, msgid="<m@x>", body=body)
+        id = case.put(5, a, b, queue=case.restored, ago=2000, msgid="<m@x>")
+        case.index("live")
+        if not digest:
+            connection = sqlite3.connect(case.db)
+            connection.execute("UPDATE messages SET data_digest = NULL")
+            connection.commit()
+            connection.close()
+        case.index("r", case.restored)
+        case.log(came(2000, id, 2).replace(id + "@x", "m@x"), deferred(1900, id, a + "," + b), came(1, id_at(1, 30)))
+        done = case.audit("report", "--snapshot=r", "--against=live", "--format=json")
+        record = json.loads(done.stdout.splitlines()[0])
+        got = record["class"], record["action"], record["missing"] or record["why"]
+        tap.ok(got[:2] == wanted and word in got[2], "live under another id: " + name, got, done.stderr)
+
+
 def mailboxes():
     """A file proves delivery to one recipient at most, and to nobody where it may be another's."""
     alice, mail, plus = "<alice@dst.example>", "<mail@dst.example>", "<alice+x@dst.example>"
@@ -457,6 +483,7 @@ tmp = tempfile.mkdtemp(prefix="qf-judge.")
 try:
     reports()
     not_live()
+    live_elsewhere()
     mailboxes()
     not_whole()
     moved()
