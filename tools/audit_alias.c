@@ -212,6 +212,9 @@ audit_fate_rest(const struct audit_fate *fate, const struct audit_recipients *li
 			 (long long)nrcpts, known);
 		return (size_t)nrcpts - known;
 	}
+	/* Nor are more names than that, in whatever form, those of who it was accepted for. */
+	if (!aliases && nrcpts >= 0 && own > (size_t)nrcpts)
+		aliases = 1;
 	if (!aliases || left)
 		return 0;
 	snprintf(why, 256,

@@ -333,6 +333,10 @@ def accepted_for():
             ("a member of an alias, as it stands there", [came(2000, i), to(1990, i, "m1@dst.example")],
              {"m": "delivered", "?": "missing"}),
             ("that, and done", [came(2000, i), member, done], {"m": "delivered"}),
+            ("more names than it was accepted for", [came(2000, i), to(1990, i, a), to(1990, i, b)],
+             {"a": "delivered", "b": "delivered", "?": "missing"}),
+            ("that, and done", [came(2000, i), to(1990, i, a), to(1990, i, b), done],
+             {"a": "delivered", "b": "delivered"}),
             ("a to= line that was cut", [came(2000, i, 1), to(1990, i, a)[:-40] + "\n"], {"?": "missing"}),
             ("one part done of two", [came(2000, i, 2), line(2000, i, "split: count=1, id=" + k),
                                       to(1990, i, a), done], {"a": "delivered", "?": "missing"})):
