@@ -6,11 +6,13 @@
  * with its last line, and so does one that is gone, but for the file that follows it: that was
  * noted when it was read, as the names then were.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "audit_notes.h"
 #include "audit_span.h"
@@ -21,6 +23,8 @@
 #define NEAR 72000
 /* Where nothing tells the zone of a file, its times are that uncertain. */
 #define ZONES 50400
+/* Between the words of JSON. */
+#define BLANKS " \t\r\n"
 
 static enum qf_code
 out_of_memory(struct qf_err *err)
@@ -57,6 +61,32 @@ is_by(struct qf_slice word, enum qf_log_by by)
 /* Columns of the statement of load_files(). */
 enum { ID, FIRST, LAST, PATH, OFFSET, READ_AT, FOREIGN, ZONE_BY, HEAD, HEAD_SIZE, BEGINS, DAMAGED };
 
+/*
+ * Is what follows the last record of an export no more than the end of its document, with no word
+ * of more that was not asked for? It is never read, for a longer export of the same to go on there.
+ */
+static bool
+is_document_end(const char *path, int64_t offset)
+{
+	char rest[8192], *from = rest, *end;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	ssize_t n = fd >= 0 ? pread(fd, rest, sizeof(rest) - 1, offset) : -1;
+
+	if (fd >= 0)
+		close(fd);
+	if (n < 0 || n == sizeof(rest) - 1 || memchr(rest, '\0', (size_t)n))
+		return false;
+	end = rest + n;
+	*end = '\0';
+	from += strspn(from, BLANKS);
+	while (end > from && strchr(BLANKS, end[-1]))
+		end--;
+	if (from == end)
+		return true;
+	return *from == ']' && end[-1] == '}' && !strchr(from, '{') &&
+	       !strcasestr(from, "\"nextToken\"");
+}
+
 /* Up to when the file of a row says all there is, by itself. */
 static int64_t
 reach_of(struct audit_span *span, const struct store_statement *s)
@@ -70,7 +100,8 @@ reach_of(struct audit_span *span, const struct store_statement *s)
 	    !audit_name_head(span->path, (size_t)store_int(s, HEAD_SIZE), head, &st) ||
 	    memcmp(head, span->head, sizeof(head)) != 0 || st.st_size < span->offset)
 		return last;
-	span->grown = st.st_size > span->offset;
+	span->grown = st.st_size > span->offset &&
+		      !(exported && is_document_end(span->path, span->offset));
 	if (span->grown)
 		return !exported && read_at > last ? read_at : last;
 	/* So ends an export; and a copy, later than its last line with no other's line after it. */

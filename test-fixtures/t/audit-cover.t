@@ -284,6 +284,30 @@ def names_of_another_time():
     check("logs: until they are", None)
 
 
+def exports():
+    """Documents of a log service end when they were made, if they say that they are all of it."""
+    lines = [(9000, [line(9000, START)]), (8900, mail(8900, 1)), (3000, mail(3000, 2)), (900, mail(900, 3))]
+    events = [{"logStreamName": "s", "timestamp": (now - ago + k) * 1000 + 5, "message": text.rstrip("\n")}
+              for ago, texts in lines for k, text in enumerate(texts)]
+    whole = {"events": events, "searchedLogStreams": []}
+    for what, text, wanted in (
+            ("an export in JSON", json.dumps(whole), None),
+            ("one with a line for each word", json.dumps(whole, indent=4) + "\n", None),
+            ("with a record on each line", "".join(json.dumps(e) + "\n" for e in events), None),
+            ("one of which there is more", json.dumps(dict(whole, nextToken="x"), indent=4), "ends at"),
+            ("one that was cut", json.dumps(whole)[:-300], "ends"),
+            ("or cut between two records", json.dumps(whole).rsplit("{", 1)[0], "ends at")):
+        folder = fresh()
+        snapshots()
+        check("logs: " + what, wanted, [read(folder, "e.json", text.encode(), 0)])
+    folder = fresh()
+    snapshots()
+    read(folder, "e.json", json.dumps(dict(whole, events=events[:6])).encode(), 2900)
+    check("logs: an export made before", "ends at")
+    read(folder, "e.json", json.dumps(whole).encode(), 0)
+    check("logs: and once more, with all of it", None)
+
+
 def not_the_first():
     """A message of A says that a daemon ran before the one whose start the log begins with."""
     folder = fresh()
@@ -381,6 +405,7 @@ try:
     names_of_another_time()
     gone()
     grown()
+    exports()
     not_the_first()
     reports()
     older()
