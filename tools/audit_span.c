@@ -224,6 +224,62 @@ load_links(struct audit_spans *spans, struct store *store, struct qf_err *err)
 	return code;
 }
 
+/* Up to when a log in use that has nothing of sendmail yet is known to have nothing. */
+static int64_t
+silent_reach(const struct store_statement *s, int64_t now)
+{
+	struct qf_slice path = store_text(s, PATH), head = store_text(s, HEAD);
+	struct audit_span span = {.first = store_int(s, READ_AT),
+				  .last = store_int(s, READ_AT),
+				  .offset = store_int(s, OFFSET),
+				  .path = strndup(path.p ? path.p : "", path.n)};
+	int64_t reach = QF_TIME_NONE;
+
+	if (!span.path)
+		return reach;
+	if (head.n == sizeof(span.head))
+		memcpy(span.head, head.p, head.n);
+	audit_name_read(span.path, now, &span.name);
+	if (!span.name.put_away && !store_int(s, DAMAGED))
+		reach = reach_of(&span, s);
+	free(span.path);
+	return reach;
+}
+
+/* One that is followed by such a log goes on as long as that says nothing. */
+static enum qf_code
+load_silent(struct audit_spans *spans, struct store *store, struct qf_err *err)
+{
+	enum { BEFORE = DAMAGED + 1, NAMED };
+	struct store_statement *s;
+	int64_t now = time(NULL);
+	bool row;
+	enum qf_code code = store_cached(
+		store,
+		"SELECT n.id, n.first, n.last, n.path, n.offset, n.read_at, n.foreign_lines,"
+		" n.zone_by, n.head, n.head_size, 0, EXISTS (SELECT 1 FROM log_gaps g WHERE"
+		"  g.file = n.id), l.id, k.named FROM log_links k JOIN log_files n ON n.id = k.file"
+		" JOIN log_files l ON l.head = k.before AND (k.size < 0 OR k.size = l.offset)"
+		" WHERE n.first IS NULL AND l.first IS NOT NULL",
+		&s, err);
+
+	if (code != QF_OK)
+		return code;
+	while ((code = store_step(s, &row, err)) == QF_OK && row) {
+		size_t before = span_of(spans, store_int(s, BEFORE));
+		struct audit_span *span = &spans->all[before];
+		int64_t reach;
+
+		if (before == spans->n || span->damaged ||
+		    (!store_int(s, NAMED) && store_int(s, READ_AT) - span->last > NEAR))
+			continue;
+		reach = silent_reach(s, now);
+		if (reach != QF_TIME_NONE && reach > span->reach)
+			span->reach = reach;
+	}
+	return code;
+}
+
 /* ------------------------------------------------------------------ hosts */
 
 /* Columns of the statement of load_hosts(). */
@@ -443,6 +499,8 @@ audit_spans_load(struct audit_spans *spans, struct store *store, struct qf_err *
 	code = load_files(spans, store, err);
 	if (code == QF_OK)
 		code = load_links(spans, store, err);
+	if (code == QF_OK)
+		code = load_silent(spans, store, err);
 	return code == QF_OK ? load_hosts(spans, store, err) : code;
 }
 

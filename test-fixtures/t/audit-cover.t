@@ -133,6 +133,7 @@ def files():
     quiet = base + [line(2000, START)]
     errors = [time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(now - 8000)) +
               line(8000, "SYSERR(root): hash map x: missing")[15:]]
+    imap = line(80, "Login: x", program="imap-login")
     unzoned = [line(s, t, host="mx2") for s, t in ((5000, START), (4800, "SYSERR(root): hash map x: missing"),
                                                    (3000, "SYSERR(root): hash map x: missing"))]
     mx1 = [line(9000, START, host="mx1")] + mail(8900, 1, host="mx1") + mail(60, 2, host="mx1")
@@ -168,6 +169,10 @@ def files():
             ("nor one before a log begins", [("mail.log", mail(900, 3), 898), ("saved/mail.log", base, 8890)],
              "begins at"),
             ("errors beside all of the log", [("mail.log", base + mail(900, 3), 898), ("mail.err", errors, 8000)], None),
+            ("rotated, and nothing came since", [("mail.log.1", base + mail(900, 3), 898), ("mail.log", [], 800)], None),
+            ("nor of sendmail", [("mail.log.1", base + mail(900, 3), 898), ("mail.log", [imap], 80)], None),
+            ("not that this follows", [("mail.log.2", base + mail(900, 3), 898), ("mail.log", [imap], 80)],
+             "mail.log.2"),
             ("a daemon that stops is no beginning",
              [("mail.log", [line(1000, "stopping daemon, reason=signal")] + mail(900, 3), 898)], "begins at"),
             ("nor is one that is restarted",
@@ -282,6 +287,24 @@ def names_of_another_time():
     check("logs: rotated with lines that were not read", "mail.log")
     audit("log", os.path.join(folder, "mail.log.1"))
     check("logs: until they are", None)
+
+
+def silent():
+    """A log that had nothing of sendmail when it was read, and has grown since."""
+    folder = fresh()
+    snapshots()
+    read(folder, "mail.log.1", [line(9000, START)] + mail(8900, 1) + mail(3000, 3), 2998)
+    read(folder, "mail.log", [line(2900, "Login: x", program="imap-login")], 2900)
+    connection = sqlite3.connect(db)
+    connection.execute("UPDATE log_files SET read_at = ?1 WHERE first IS NULL", (now - 2500,))
+    connection.commit()
+    connection.close()
+    check("logs: nothing since it was rotated", None)
+    with open(os.path.join(folder, "mail.log"), "a") as f:
+        f.writelines(mail(2000, 9))
+    check("logs: but something since that was read", "ends at")
+    audit("log", os.path.join(folder, "mail.log"))
+    check("logs: until it is read", None)
 
 
 def exports():
@@ -405,6 +428,7 @@ try:
     names_of_another_time()
     gone()
     grown()
+    silent()
     exports()
     not_the_first()
     reports()
