@@ -19,6 +19,8 @@
 #define PIDS 16384
 /* A syslog daemon says that it dropped lines when it is over. */
 #define DROPPING 600
+/* From that LogLevel on a daemon says that it stops. */
+#define STOP_SAID 10
 
 static bool
 begins(struct qf_slice text, const char *word)
@@ -122,7 +124,7 @@ look_for_losses(struct audit_notes *notes, const struct qf_log_stats *stats, int
 static bool
 is_one_start(const struct audit_stretch *before, int64_t time)
 {
-	return !(before->saw & ~(unsigned)QF_LOG_SAW_ANY) && time - before->first <= AUDIT_AT_ONCE;
+	return !(before->saw & ~(QF_LOG_SAW_ANY | AUDIT_SAW_BESIDE)) && time - before->first <= AUDIT_AT_ONCE;
 }
 
 /* Is a line by a process that the daemon did not start, but one before it? */
@@ -140,23 +142,49 @@ saw_of(const struct audit_stretch *stretch, const struct qf_log_event *event)
 	unsigned saw = qf_log_saw(event);
 
 	/* The queue of submissions has another one. */
-	if (begins(event->ident, "sm-msp") || is_of_before(stretch, event))
+	if (begins(event->ident, "sm-msp") || is_of_before(stretch, event) ||
+	    (stretch->saw & AUDIT_SAW_BESIDE && event->pid != stretch->pid))
 		return QF_LOG_SAW_ANY;
 	if (stretch->pid <= 0 || event->pid != stretch->pid)
 		saw &= ~(unsigned)QF_LOG_SAW_STARTED;
 	return saw;
 }
 
-/* Whether the daemon of a stretch is still there, after a line of it. */
+/* Whether the daemon of a stretch, and the one before it, are still there after a line. */
 static void
 note_stop(struct audit_stretch *stretch, const struct qf_log_event *event, bool start)
 {
-	if (start)
+	bool stops = begins(event->text, "stopping daemon");
+
+	if (start) {
 		stretch->saw &= ~AUDIT_SAW_STOPPED;
-	else if (event->kind == QF_LOG_DAEMON && !begins(event->ident, "sm-msp") &&
-		 begins(event->text, "stopping daemon") &&
-		 (stretch->pid <= 0 || stretch->pid == event->pid))
-		stretch->saw |= AUDIT_SAW_STOPPED;
+		stretch->gone = false;
+	}
+	if (event->kind != QF_LOG_DAEMON || begins(event->ident, "sm-msp") ||
+	    (!stops && !begins(event->text, "restarting ")))
+		return;
+	if (stretch->saw & AUDIT_SAW_BESIDE && event->pid == stretch->other) {
+		stretch->saw &= ~AUDIT_SAW_BESIDE;
+	} else if (stretch->pid <= 0 || stretch->pid == event->pid) {
+		stretch->gone = true;
+		if (stops)
+			stretch->saw |= AUDIT_SAW_STOPPED;
+	}
+}
+
+/* A daemon starts while the one before, of a LogLevel at which it says that it stops, has not. */
+static void
+note_beside(struct audit_notes *notes, struct audit_stretch *stretch, size_t before)
+{
+	const struct audit_stretch *old = &notes->all[before];
+	struct qf_log_level level;
+
+	qf_log_level(old->saw, &level);
+	if (old->gone || old->saw & AUDIT_SAW_STOPPED ||
+	    (level.low < STOP_SAID && !(old->saw & AUDIT_SAW_BESIDE)))
+		return;
+	stretch->saw |= AUDIT_SAW_BESIDE;
+	stretch->other = old->pid;
 }
 
 void
@@ -167,16 +195,22 @@ audit_notes_event(struct audit_notes *notes, const struct qf_log_event *event,
 	bool start = !begins(event->ident, "sm-msp") && event->kind == QF_LOG_DAEMON &&
 		     begins(event->text, "starting daemon");
 	struct audit_stretch *stretch, *before;
+	size_t old = 0;
 
 	if (event->time == QF_TIME_NONE)
 		return;
 	look_for_losses(notes, stats, event->time);
 	notes->previous = event->time;
 	before = stretch = find(notes, host);
+	if (before)
+		old = (size_t)(before - notes->all);
 	if (start && before && !is_one_start(before, event->time))
 		stretch = NULL;
-	if (!stretch && (stretch = add(notes, host, event->time, before != NULL)))
+	if (!stretch && (stretch = add(notes, host, event->time, before != NULL))) {
 		stretch->starts = start;
+		if (before)
+			note_beside(notes, stretch, old);
+	}
 	if (!stretch)
 		return;
 	if (event->time < stretch->first)

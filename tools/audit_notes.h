@@ -11,6 +11,8 @@
 
 /* In what a stretch saw, besides QF_LOG_SAW_*: its daemon says that it stops, and none started. */
 #define AUDIT_SAW_STOPPED (1U << 16)
+/* That of the stretch before did not say that it stops, but would have. */
+#define AUDIT_SAW_BESIDE (1U << 17)
 
 /* What a host wrote from one start of a daemon to the next. */
 struct audit_stretch {
@@ -18,7 +20,9 @@ struct audit_stretch {
 	bool starts; /* with a line that says so */
 	int64_t first, last;
 	unsigned saw;
-	long pid; /* of the daemon that started; 0: not known */
+	long pid;   /* of the daemon that started; 0: not known */
+	long other; /* of the one before, if that may still be there; 0: not known */
+	bool gone;  /* the daemon says that it stops, or starts anew */
 
 	bool changed; /* not as it is stored */
 };

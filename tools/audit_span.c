@@ -299,7 +299,7 @@ static bool
 is_one_start(const struct audit_host *before, size_t span, int64_t time)
 {
 	return (before->starts && before->span != span && time - before->first <= STAMPED) ||
-	       (!(before->saw & ~(unsigned)QF_LOG_SAW_ANY) &&
+	       (!(before->saw & ~(QF_LOG_SAW_ANY | AUDIT_SAW_BESIDE)) &&
 		time - before->first <= AUDIT_AT_ONCE);
 }
 
@@ -328,8 +328,8 @@ add_host(struct audit_spans *spans, const struct store_statement *s)
 			return false;
 	}
 	host = &spans->hosts[spans->nhosts - 1];
-	/* That it stops is of the last word only. */
-	host->saw = (host->saw & ~AUDIT_SAW_STOPPED) | (unsigned)store_int(s, H_SAW);
+	/* Whether any is still there, the last word says. */
+	host->saw = (host->saw & ~(AUDIT_SAW_STOPPED | AUDIT_SAW_BESIDE)) | (unsigned)store_int(s, H_SAW);
 	reach = spans->all[span].reach;
 	/* Where that is in doubt, what it does not say counts for as long as it may be. */
 	if (reach != INT64_MAX)
@@ -483,7 +483,8 @@ audit_spans_stopped(const struct audit_spans *spans, size_t span)
 			continue;
 		while (last + 1 < spans->nhosts && same_host(&spans->hosts[last + 1], name))
 			last++;
-		if (!(spans->hosts[last].saw & AUDIT_SAW_STOPPED))
+		if ((spans->hosts[last].saw & (AUDIT_SAW_STOPPED | AUDIT_SAW_BESIDE)) !=
+		    AUDIT_SAW_STOPPED)
 			return false;
 		any = true;
 	}

@@ -134,6 +134,7 @@ def files():
     errors = [time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(now - 8000)) +
               line(8000, "SYSERR(root): hash map x: missing")[15:]]
     imap = line(80, "Login: x", program="imap-login")
+    ten = [base[0], line(8999, "started as: sendmail -bd")] + base[1:]
     unzoned = [line(s, t, host="mx2") for s, t in ((5000, START), (4800, "SYSERR(root): hash map x: missing"),
                                                    (3000, "SYSERR(root): hash map x: missing"))]
     mx1 = [line(9000, START, host="mx1")] + mail(8900, 1, host="mx1") + mail(60, 2, host="mx1")
@@ -234,6 +235,23 @@ def files():
                                    to(1995, id_at(now - 8900, 9), program="sendmail[60]")], 1990)], "LogLevel"),
             ("its own does", [("mail.log", base + [line(2000, START, program="sendmail[70]"),
                                                    to(1995, id_at(now - 8900, 9), program="sendmail[71]")], 1990)], None),
+            ("unless the one before would have said that it stops",
+             [("mail.log", ten + [line(2000, START, program="sendmail[70]"),
+                                  to(1995, id_at(now - 8900, 9), program="sendmail[71]")], 1990)], "LogLevel"),
+            ("and has not said so when the log is read on",
+             [("mail.log", ten + [line(2000, START, program="sendmail[70]")], 2000),
+              ("mail.log", ten + [line(2000, START, program="sendmail[70]"),
+                                  to(1995, id_at(now - 8900, 9), program="sendmail[71]")], 1990)], "LogLevel"),
+            ("as it does", [("mail.log", ten + [line(2001, "stopping daemon, reason=signal", "NOQUEUE"),
+                                                line(2000, START, program="sendmail[70]"),
+                                                to(1995, id_at(now - 8900, 9), program="sendmail[71]")], 1990)], None),
+            ("late", [("mail.log", ten + [line(2000, START, program="sendmail[70]"),
+                                          line(1997, "stopping daemon, reason=signal", "NOQUEUE"),
+                                          to(1995, id_at(now - 8900, 9), program="sendmail[71]")], 1990)], None),
+            ("or that it starts anew",
+             [("mail.log", ten + [line(2001, "restarting /usr/sbin/sendmail due to signal"),
+                                  line(2000, START, program="sendmail[70]"),
+                                  to(1995, id_at(now - 8900, 9), program="sendmail[71]")], 1990)], None),
             ("errors alone in a file of their own",
              [("mail.log", base + [line(3000, "SYSERR(root): x", host="lab"), other], 898),
               ("mail.err", [line(3000, "SYSERR(root): x", host="lab")], 3000)], None),
