@@ -281,8 +281,8 @@ look_at_place(struct tui_reader *r, struct tui_picture *picture)
 
 		picture->misplaced = code == QF_E_NOT_FOUND || code == QF_E_DATA;
 		if (code)
-			snprintf(picture->trouble, sizeof(picture->trouble), "%.120s: %.90s%s", err.what, err.why,
-				 picture->misplaced ? "; leave, and begin again" : "");
+			snprintf(picture->trouble, sizeof(picture->trouble), "%.90s%s: %.120s", err.why,
+				 picture->misplaced ? "; leave, and begin again" : "", err.what);
 	}
 }
 
