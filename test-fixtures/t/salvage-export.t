@@ -170,7 +170,9 @@ def twice_at_once(top):
                             "--to=" + bundle], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                            env={**os.environ, **ENV, "LD_PRELOAD": faults.library, "FAULTS_AT": "20",
                                 "FAULTS_DO": "stop"})
-    laboratory.wait_until(lambda: len(sides.claims()) == 3)
+    # Stopped it must be before it is let go on: else it stops after that, for good.
+    laboratory.wait_until(lambda: len(sides.claims()) == 3 and
+                          open("/proc/%d/stat" % run.pid).read().rsplit(") ", 1)[1][0] == "T")
     name = [n for n in os.listdir(os.path.join(sides.source, ".qf/claims"))
             if os.path.isdir(os.path.join(sides.source, ".qf/claims", n))][0].rsplit(".", 1)[0]
     done = put_back(sides, name)
