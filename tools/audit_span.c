@@ -87,11 +87,28 @@ is_document_end(const char *path, int64_t offset)
 	       !strcasestr(from, "\"nextToken\"");
 }
 
+/*
+ * When a file was made, if all its lines are older and it was not written since: a copy, of a log
+ * that may have grown. QF_TIME_NONE: it is none, or its file system does not say.
+ */
+static int64_t
+copied_at(const struct audit_span *span, int64_t mtime)
+{
+	struct statx stx;
+	int64_t born;
+
+	if (statx(AT_FDCWD, span->path, AT_STATX_DONT_SYNC, STATX_BTIME, &stx) != 0 ||
+	    !(stx.stx_mask & STATX_BTIME))
+		return QF_TIME_NONE;
+	born = stx.stx_btime.tv_sec;
+	return born > span->last && mtime <= born + COPIED ? born : QF_TIME_NONE;
+}
+
 /* Up to when the file of a row says all there is, by itself. */
 static int64_t
 reach_of(struct audit_span *span, const struct store_statement *s)
 {
-	int64_t last = span->last, read_at = store_int(s, READ_AT);
+	int64_t last = span->last, read_at = store_int(s, READ_AT), copied;
 	uint8_t head[SHA256_DIGEST_SIZE];
 	struct stat st;
 	bool exported = is_by(store_text(s, ZONE_BY), QF_LOG_BY_EXPORT);
@@ -107,7 +124,10 @@ reach_of(struct audit_span *span, const struct store_statement *s)
 	/* So ends an export; and a copy, later than its last line with no other's line after it. */
 	if (exported || (st.st_mtime > last + COPIED && store_int(s, FOREIGN) == 0))
 		return st.st_mtime > last ? st.st_mtime : last;
-	return INT64_MAX;
+	copied = copied_at(span, st.st_mtime);
+	if (copied == QF_TIME_NONE)
+		return INT64_MAX;
+	return copied;
 }
 
 static bool

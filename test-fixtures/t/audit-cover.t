@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import sqlite3
+import subprocess
 import sys
 import tempfile
 import time
@@ -325,6 +326,22 @@ def silent():
     check("logs: until it is read", None)
 
 
+def copied():
+    """A copy of a log that is in use says nothing of what came after it was made."""
+    folder = fresh()
+    snapshots()
+    at("b", -90)
+    log = [line(9000, START), line(8950, "session", program="cron[1]")] + mail(8900, 1) + mail(3000, 3)
+    read(folder, "saved/mail.log", log, 2990)
+    path = os.path.join(folder, "saved/mail.log")
+    if subprocess.run(["stat", "-c", "%W", path], stdout=subprocess.PIPE).stdout.strip() in (b"0", b"-", b"?"):
+        tap.skip("logs: a copy of one in use", "a file system that knows no time of birth")
+        return
+    check("logs: a copy of one in use", "ends at")
+    os.utime(path, (now + 80,) * 2)
+    check("logs: but one that is written", None)
+
+
 def exports():
     """Documents of a log service end when they were made, if they say that they are all of it."""
     lines = [(9000, [line(9000, START)]), (8900, mail(8900, 1)), (3000, mail(3000, 2)), (900, mail(900, 3))]
@@ -447,6 +464,7 @@ try:
     gone()
     grown()
     silent()
+    copied()
     exports()
     not_the_first()
     reports()
