@@ -169,15 +169,9 @@ claim_batch(struct export *export, const struct qf_move *moves, size_t n, struct
 	enum qf_code code = QF_OK;
 	size_t claimed = 0;
 
-	batch.slots = calloc(n, sizeof(*batch.slots));
+	batch.slots = qf_move_slots(moves, n);
 	if (!batch.slots)
 		return qf_err_nomem(err);
-	for (size_t i = 0; i < n; i++) {
-		batch.slots[i].move = &moves[i];
-		batch.slots[i].claim.taken.fd = batch.slots[i].arrival.control.fd = -1;
-		batch.slots[i].data = -1;
-		batch.slots[i].bounce_at = QF_TIME_NONE;
-	}
 	qf_claims_renew(salvage->claims);
 	qf_crew_each(export->crew, n, claim_one, &batch);
 	for (size_t i = 0; i < n; i++)

@@ -562,6 +562,20 @@ takes_no_more(const struct qf_move_batch *batch)
 	return failed == batch->n;
 }
 
+struct qf_move_slot *
+qf_move_slots(const struct qf_move *moves, size_t n)
+{
+	struct qf_move_slot *slots = calloc(n, sizeof(*slots));
+
+	for (size_t i = 0; slots && i < n; i++) {
+		slots[i].move = &moves[i];
+		slots[i].claim.taken.fd = slots[i].arrival.control.fd = -1;
+		slots[i].data = -1;
+		slots[i].bounce_at = QF_TIME_NONE;
+	}
+	return slots;
+}
+
 enum qf_code
 qf_move_batch(struct qf_salvage *salvage, struct qf_crew *crew, unsigned lane,
 	      const struct qf_move *moves, size_t n, const struct qf_marks *marks, bool *stuck,
@@ -571,15 +585,9 @@ qf_move_batch(struct qf_salvage *salvage, struct qf_crew *crew, unsigned lane,
 		.salvage = salvage, .crew = crew, .lane = lane, .marks = marks, .n = n};
 	enum qf_code code;
 
-	batch.slots = calloc(n, sizeof(*batch.slots));
+	batch.slots = qf_move_slots(moves, n);
 	if (!batch.slots)
 		return qf_err_nomem(err);
-	for (size_t i = 0; i < n; i++) {
-		batch.slots[i].move = &moves[i];
-		batch.slots[i].claim.taken.fd = batch.slots[i].arrival.control.fd = -1;
-		batch.slots[i].data = -1;
-		batch.slots[i].bounce_at = QF_TIME_NONE;
-	}
 	qf_claims_renew(salvage->claims);
 	each(&batch, STEP_NEW, salvage->options.copy ? qf_move_read_copy
 			       : moves[0].item     ? qf_move_claim

@@ -56,6 +56,8 @@ struct qf_move_batch {
 
 #define QF_MOVE_STILL_CLAIMED "still claimed: qf salvage resume finishes it"
 
+/* One for each, nothing done yet; the caller's to free. NULL when memory is out. */
+struct qf_move_slot *qf_move_slots(const struct qf_move *moves, size_t n);
 /* There is an outcome: in words, or as the failure in slot->err says, with more words or NULL. */
 void qf_move_end(struct qf_move_slot *slot, enum qf_salvage_outcome outcome,
 		 enum qf_salvage_why why, const char *detail, ...)
