@@ -162,12 +162,14 @@ start_job(struct tui_loop *loop)
 
 	if (model->run.argc == 0)
 		return;
-	if (tui_job_start(loop->files, &model->run, (int64_t)time(NULL), name, &err))
+	if (tui_job_start(loop->files, &model->run, (int64_t)time(NULL), name, &err)) {
 		say(loop, &err);
-	else if (!tui_can_undo(&model->run))
-		model->last_job[0] = '\0';
-	else
-		snprintf(model->last_job, sizeof(model->last_job), "%s", name);
+	} else {
+		/* Also of one that is at its end before it is looked at is told what came of it. */
+		model->job_alive = true;
+		snprintf(model->last_job, sizeof(model->last_job), "%s",
+			 tui_can_undo(&model->run) ? name : "");
+	}
 	tui_run_clear(&model->run);
 	look_at_jobs(loop);
 }
