@@ -340,13 +340,6 @@ tell_controls(struct qf_set *set)
 
 /* ---------------------------------------------------------------- the others */
 
-static bool
-is_newer(const struct stat *a, const struct stat *b)
-{
-	return a->st_mtim.tv_sec != b->st_mtim.tv_sec ? a->st_mtim.tv_sec > b->st_mtim.tv_sec
-						      : a->st_mtim.tv_nsec >= b->st_mtim.tv_nsec;
-}
-
 static void
 tell_staged(struct qf_set *set, struct qf_member *staged)
 {
@@ -371,7 +364,7 @@ tell_staged(struct qf_set *set, struct qf_member *staged)
 		/* A locked control file does not make it live: that runner waits for this tf. */
 		tell->facts.changed = staged->changed;
 		tell->facts.locked = staged->locked;
-		tell->facts.newer = is_newer(&staged->st, &control->st) &&
+		tell->facts.newer = qf_is_newer(&staged->st, &control->st) &&
 				    (control->st.st_size == 0 ||
 				     qf_msg_is_same(msg, qf_set_read(set, control)));
 		tell->other = control;

@@ -441,3 +441,10 @@ qf_io_rename_new(struct qf_io *io, int from, const char *name, int to, const cha
 	}
 	return errno == ENOENT ? qf_io_rename(io, from, name, to, new_name) : -1;
 }
+
+bool
+qf_is_newer(const struct stat *a, const struct stat *b)
+{
+	return a->st_mtim.tv_sec != b->st_mtim.tv_sec ? a->st_mtim.tv_sec > b->st_mtim.tv_sec
+						      : a->st_mtim.tv_nsec >= b->st_mtim.tv_nsec;
+}

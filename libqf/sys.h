@@ -125,6 +125,9 @@ enum qf_fs qf_fs_of(int fd);
 /* Does what lies there end with the container, or at a reboot: a container's own layer, memory. */
 bool qf_fs_is_fleeting(int fd);
 
+/* Was what a is of written when b was, or later? */
+bool qf_is_newer(const struct stat *a, const struct stat *b);
+
 /* Monotonic clock in ns. */
 uint64_t qf_clock_ns(void);
 

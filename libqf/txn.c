@@ -234,7 +234,9 @@ qf_txn_apply(struct qf_txn *txn, const struct qf_msg *msg, const struct qf_chang
 {
 	struct qf_work work;
 
-	if (qf_work_start(&work, txn, msg, change, outcome) && is_as_read(&work, msg))
+	/* What is destroyed is owed to nobody any more. */
+	if (qf_work_start(&work, txn, msg, change, outcome) && is_as_read(&work, msg) &&
+	    (change->kind == QF_CHANGE_PURGE || qf_work_is_settled(&work)))
 		carry_out(&work);
 	qf_work_finish(&work);
 }

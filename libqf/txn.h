@@ -131,6 +131,9 @@ bool qf_work_is_sound(struct qf_work *work);
 /* Is there a control file of this id with the other prefix ("hf")? Then something is wrong that a
    change makes worse. */
 bool qf_work_is_alone(struct qf_work *work, const char *prefix);
+/* No tf that was written after its control file: one tells who was served since, and is told from a
+   leftover by its age, which a change of the control file, or its leaving, would end. */
+bool qf_work_is_settled(struct qf_work *work);
 
 /* The index of its directory. */
 size_t qf_work_dir(const struct qf_work *work);

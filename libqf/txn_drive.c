@@ -79,7 +79,9 @@ is_fit(struct qf_work *work, const struct qf_msg *seen)
 {
 	const char *why = obstacle(work->msg, qf_msg_files(seen)->data_size, work->change->kind);
 
-	return !why || qf_work_end(work, QF_RESULT_SKIPPED, "%s", why);
+	if (why)
+		return qf_work_end(work, QF_RESULT_SKIPPED, "%s", why);
+	return qf_work_is_settled(work);
 }
 
 /* Lock one whose name contains that of the message. */

@@ -192,6 +192,21 @@ qf_work_is_alone(struct qf_work *work, const char *prefix)
 }
 
 bool
+qf_work_is_settled(struct qf_work *work)
+{
+	const struct stat *control = &work->taken.st;
+	char name[QF_NAME_MAX];
+	struct stat st;
+
+	other_name(work, "tf", name);
+	if (qf_io_stat(work->txn->io, work->dir->control_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+	    !qf_is_newer(&st, control))
+		return true;
+	return qf_work_end(work, QF_RESULT_SKIPPED,
+			   "%s, newer than it, may tell who was served: qf orphans first", name);
+}
+
+bool
 qf_work_is_sound(struct qf_work *work)
 {
 	enum qf_fate fate = qf_msg_fate(work->msg);

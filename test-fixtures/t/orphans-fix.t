@@ -331,6 +331,14 @@ def recovered():
         q.look()
         tap.ok(q.causes() == [("tf-beside", "hazard")] and q.found[0]["twice"] == ["<bob@dst.example>"],
                "a tf newer than its control file", q.done)
+        before = q.names()
+        for words in (["hold", "--reason=x", A], ["edit", "--refresh", A], ["due", A], ["rm", "--yes", A],
+                      ["edit", "--drop-rcpt=rcpt~eve", A], ["bounce", "--yes", A]):
+            stays = harness.qf(words[0], "-C", "none", "-Q", q.top, *words[1:], env=ENV)
+            tap.ok(stays.returncode == 2 and b"may tell who was served: qf orphans first" in stays.stdout + stays.stderr
+                   and q.names() == before, "%s: not before the tf is seen to" % words[0], stays, q.names())
+        q.look()
+        tap.ok(q.found and q.found[0]["twice"] == ["<bob@dst.example>"], "which still tells who was served", q.done)
         done = one(q, "recover")
         tap.ok(done["result"] == "done" and q.names() == ["df" + A, "qf" + A] and
                q.read("qf" + A) == less.encode() and quiet(q, "--deep"),
