@@ -202,7 +202,7 @@ qf_work_is_settled(struct qf_work *work)
 	if (qf_io_stat(work->txn->io, work->dir->control_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
 	    !qf_is_newer(&st, control))
 		return true;
-	return qf_work_end(work, QF_RESULT_SKIPPED,
+	return qf_work_end(work, QF_RESULT_CHANGED,
 			   "%s, newer than it, may tell who was served: qf orphans first", name);
 }
 

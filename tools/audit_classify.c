@@ -237,6 +237,7 @@ judge(struct audit_classifier *c, struct audit_case *out, int64_t from, size_t *
       size_t *delivered, bool *proven, struct qf_err *err)
 {
 	enum qf_code code;
+	char ended[256];
 
 	c->fate.born = out->created != QF_TIME_NONE ? out->created : 0;
 	code = audit_fate_load(&c->fate, c->store, &c->journal, out->id, err);
@@ -272,6 +273,8 @@ judge(struct audit_classifier *c, struct audit_case *out, int64_t from, size_t *
 		code = audit_is_short(c, out, err);
 	if (*out->doubt && !*out->missing)
 		snprintf(out->missing, sizeof(out->missing), "%s", out->doubt);
+	if (*open && !*out->missing && audit_fate_ended(&c->fate, from, ended))
+		snprintf(out->missing, sizeof(out->missing), "%s", ended);
 	/* Refused for good, or told in two ways, is no proof that it was not sent. */
 	for (size_t i = 0; i < out->recipients.n && !*out->missing; i++) {
 		struct audit_verdict verdict;

@@ -159,6 +159,11 @@ struct audit_verdict {
  */
 void audit_fate_judge(const struct audit_fate *fate, const struct audit_recipient *rcpt, bool alone,
 		      struct audit_verdict *out);
+/*
+ * audit_fate_ended - does a line say that the message came to an end, or was reported as failed,
+ * since a time, without a line that says for which recipients? why: what is not known, in words.
+ */
+bool audit_fate_ended(const struct audit_fate *fate, int64_t since, char why[256]);
 /* The facts that name a recipient, by time: named[*first] and so on; how many. */
 size_t audit_fate_named(const struct audit_fate *fate, struct qf_slice bare, size_t *first);
 

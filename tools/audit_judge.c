@@ -3,9 +3,11 @@
  *
  * delivered   a line says that the next server took it.
  * returned    refused for good, and a report to the sender was made after that, or the sender wants
- *             none (NOTIFY without FAILURE); or all that was left under the id was returned, and
- *             this recipient was left: the log has sent mail, too, and says of this one that it was
- *             not; or there was no other.
+ *             none (NOTIFY without FAILURE; or no report was made, and the message is done); or all
+ *             that was left under the id was returned, and this recipient was left: the log has
+ *             sent mail, too, and says of this one that it was not; or there was no other. Some
+ *             failures are those of the message, and are told to the sender without a line about
+ *             any recipient (too many hops, an alias without end: observed, 8.17).
  * removed     by hand, or by a rule that throws away.
  */
 #include <stdio.h>
@@ -143,6 +145,87 @@ report_of(const struct audit_fate *fate, const struct audit_fact *failed)
 	return SIZE_MAX;
 }
 
+/* Is there a line about a recipient that the report is about? */
+static bool
+is_explained(const struct audit_fate *fate, size_t report)
+{
+	for (size_t i = report; i-- > 0;) {
+		const struct audit_fact *fact = &fate->facts[i];
+
+		if (fact->member != fate->facts[report].member)
+			continue;
+		if (fact->says == AUDIT_SAYS_FAILED)
+			return true;
+		if (fact->says == AUDIT_SAYS_REPORT && fact->pid != fate->facts[report].pid)
+			return false;
+	}
+	return false;
+}
+
+static bool
+is_since(const struct audit_fact *fact, int64_t since)
+{
+	return !since || fact->time >= since - AUDIT_SLACK;
+}
+
+/* May the report be about who is named[first] and so on: nobody was served, and he was not tried
+   with it or later; where nothing says that the message is done, nor was anybody else. */
+static bool
+is_about(const struct audit_fate *fate, const struct audit_fact *report, bool done, size_t first, size_t n)
+{
+	for (size_t i = 0; i < fate->nnamed; i++) {
+		const struct audit_fact *fact = &fate->facts[fate->named[i].fact];
+		bool own = i >= first && i < first + n;
+
+		if (fact->says == AUDIT_SAYS_OTHER)
+			continue;
+		if (fact->says != AUDIT_SAYS_DEFERRED || (!own && !done))
+			return false;
+		if (own && (fact->time > report->time || fact->pid == report->pid))
+			return false;
+	}
+	return true;
+}
+
+/* The report that the message as such could not be delivered; SIZE_MAX. */
+static size_t
+report_of_all(const struct audit_fate *fate, bool alone, size_t first, size_t n)
+{
+	size_t proof;
+	bool done = audit_fate_is_done(fate, &proof);
+
+	for (size_t i = fate->nfacts; i-- > 0 && (alone || done);)
+		if (fate->facts[i].says == AUDIT_SAYS_REPORT && fate->facts[i].member == 0 &&
+		    is_since(&fate->facts[i], fate->since) && !is_explained(fate, i) &&
+		    is_about(fate, &fate->facts[i], done, first, n))
+			return i;
+	return SIZE_MAX;
+}
+
+bool
+audit_fate_ended(const struct audit_fate *fate, int64_t since, char why[256])
+{
+	size_t proof;
+	bool done = audit_fate_is_done(fate, &proof);
+
+	for (size_t i = 0; i < fate->nfacts; i++) {
+		const struct audit_fact *fact = &fate->facts[i];
+		bool report = is_since(fact, since) &&
+			      (fact->says == AUDIT_SAYS_EXPIRED ||
+			       (fact->says == AUDIT_SAYS_REPORT && !is_explained(fate, i)));
+		char when[QF_TIME_TEXT] = "an unknown time";
+
+		if (!report && !(fact->says == AUDIT_SAYS_DONE && (done || fact->member == 0)))
+			continue;
+		if (fact->time != QF_TIME_NONE)
+			qf_time_format(fact->time, when);
+		snprintf(why, 256, "for whom it ended: the line of %s says that %s", when,
+			 report ? "it was reported to its sender as failed" : "it left the queue");
+		return true;
+	}
+	return false;
+}
+
 /* Struck by hand, and not put there again. */
 static size_t
 struck(const struct audit_fate *fate, size_t first, size_t n)
@@ -169,7 +252,7 @@ say_why(const struct audit_fate *fate, size_t first, size_t n, struct audit_verd
 	size_t failed = last_of(fate, first, n, AUDIT_SAYS_FAILED);
 	size_t unclear = last_of(fate, first, n, AUDIT_SAYS_UNCLEAR), cut = unread(fate);
 	size_t edited = any_of(fate, AUDIT_SAYS_EDITED);
-	char when[QF_TIME_TEXT] = "an unknown time";
+	char when[QF_TIME_TEXT] = "an unknown time", ended[256];
 	size_t last = failed != SIZE_MAX     ? failed
 		      : unclear != SIZE_MAX  ? unclear
 		      : cut != SIZE_MAX	     ? cut
@@ -195,6 +278,8 @@ say_why(const struct audit_fate *fate, size_t first, size_t n, struct audit_verd
 	else if (edited != SIZE_MAX)
 		snprintf(out->why, sizeof(out->why),
 			 "edited by hand; whether this recipient was struck then is not known");
+	else if (deferred != SIZE_MAX && audit_fate_ended(fate, fate->facts[deferred].time, ended))
+		snprintf(out->why, sizeof(out->why), "deferred at %s, and not said is %.200s", when, ended);
 	else if (deferred != SIZE_MAX)
 		snprintf(out->why, sizeof(out->why),
 			 "deferred at %s, and no line after that says what became of it", when);
@@ -213,13 +298,26 @@ say_why(const struct audit_fate *fate, size_t first, size_t n, struct audit_verd
 			 "the log names the message, but not this recipient");
 }
 
+/* None was wanted: a message is done after its reports are made. Where others were served in place of
+   its recipients, that is of those. */
+static bool
+is_unreported(const struct audit_fate *fate, size_t failed, size_t *done)
+{
+	for (size_t i = 0; i < fate->nnamed; i++)
+		if (fate->facts[fate->named[i].fact].says == AUDIT_SAYS_SENT &&
+		    !audit_fate_is_own(fate, i))
+			return false;
+	return audit_fate_is_done(fate, done) &&
+	       fate->facts[*done].time >= fate->facts[failed].time;
+}
+
 /* By its lines: some server has it, or it was refused, and the sender was told as far as he asked
    for that. */
 static bool
 by_lines(const struct audit_fate *fate, const struct audit_recipient *rcpt, size_t first, size_t n,
 	 struct audit_verdict *out)
 {
-	size_t failed, report;
+	size_t failed, report, done = SIZE_MAX;
 
 	for (size_t i = first; i < first + n; i++)
 		if (fate->facts[fate->named[i].fact].says == AUDIT_SAYS_SENT)
@@ -231,11 +329,11 @@ by_lines(const struct audit_fate *fate, const struct audit_recipient *rcpt, size
 	if (failed == SIZE_MAX)
 		return false;
 	report = report_of(fate, &fate->facts[failed]);
-	if (report == SIZE_MAX && !rcpt->never)
+	if (report == SIZE_MAX && !rcpt->never && !is_unreported(fate, failed, &done))
 		return false;
 	add_proof(out, failed);
-	if (report != SIZE_MAX)
-		add_proof(out, report);
+	if (report != SIZE_MAX || done != SIZE_MAX)
+		add_proof(out, report != SIZE_MAX ? report : done);
 	out->end = AUDIT_END_RETURNED;
 	return true;
 }
@@ -249,8 +347,12 @@ by_end(const struct audit_fate *fate, bool alone, size_t first, size_t n, struct
 
 	if (end == SIZE_MAX)
 		end = end_of_all(fate, first, n, AUDIT_SAYS_EXPIRED);
+	if (end != SIZE_MAX && !alone && fate->level < 8)
+		end = SIZE_MAX;
+	if (end == SIZE_MAX)
+		end = report_of_all(fate, alone, first, n);
 	out->end = AUDIT_END_RETURNED;
-	if (end == SIZE_MAX || (!alone && fate->level < 8)) {
+	if (end == SIZE_MAX) {
 		out->end = AUDIT_END_REMOVED;
 		end = last_of(fate, first, n, AUDIT_SAYS_DISCARDED);
 	}

@@ -32,7 +32,7 @@ is_outside(const struct reconcile *r, const struct owed *owed)
 /* rcpt NULL: one of those nobody names; why: of these. */
 static enum outcome
 outcome_of(const struct reconcile *r, const struct owed *owed, const struct audit_recipient *rcpt,
-	   const char *why, struct audit_verdict *verdict)
+	   size_t rest, const char *why, struct audit_verdict *verdict)
 {
 	static const enum outcome ends[] = {
 		[AUDIT_END_UNKNOWN] = MISSING,
@@ -41,7 +41,8 @@ outcome_of(const struct reconcile *r, const struct owed *owed, const struct audi
 		[AUDIT_END_REMOVED] = REMOVED,
 	};
 
-	audit_fate_judge(&r->fate, rcpt, rcpt && r->owed.n == 1, verdict);
+	audit_fate_judge(&r->fate, rcpt, r->owed.n + rest == 1 && (rcpt || owed->nrcpts == 1),
+			 verdict);
 	/* As long as sendmail has it, it is owed, whatever a line says. */
 	if (rcpt && audit_recipients_have(&r->there, rcpt->bare))
 		return QUEUED;
@@ -61,10 +62,11 @@ outcome_of(const struct reconcile *r, const struct owed *owed, const struct audi
 }
 
 static void
-settle_recipient(struct reconcile *r, const struct owed *owed, const struct audit_recipient *rcpt)
+settle_recipient(struct reconcile *r, const struct owed *owed, const struct audit_recipient *rcpt,
+		 size_t rest)
 {
 	struct audit_verdict verdict;
-	enum outcome outcome = outcome_of(r, owed, rcpt, "", &verdict);
+	enum outcome outcome = outcome_of(r, owed, rcpt, rest, "", &verdict);
 
 	if (outcome == QUEUED && verdict.end == AUDIT_END_DELIVERED) {
 		snprintf(verdict.why, sizeof(verdict.why),
@@ -211,9 +213,9 @@ is_missing(const struct reconcile *r, const struct owed *owed, size_t rest, cons
 	struct audit_verdict verdict;
 
 	for (size_t i = 0; i < r->owed.n; i++)
-		if (outcome_of(r, owed, &r->owed.all[i], "", &verdict) == MISSING)
+		if (outcome_of(r, owed, &r->owed.all[i], rest, "", &verdict) == MISSING)
 			return true;
-	return rest && outcome_of(r, owed, NULL, why, &verdict) == MISSING;
+	return rest && outcome_of(r, owed, NULL, rest, why, &verdict) == MISSING;
 }
 
 static void
@@ -229,9 +231,9 @@ settle_all_of(struct reconcile *r, const struct owed *owed)
 	r->messages++;
 	r->too_close += audit_fate_too_close(&r->fate, r->source.policy.min_queue_age);
 	for (size_t i = 0; i < r->owed.n; i++)
-		settle_recipient(r, owed, &r->owed.all[i]);
+		settle_recipient(r, owed, &r->owed.all[i], rest);
 	for (size_t i = 0; i < rest; i++) {
-		enum outcome outcome = outcome_of(r, owed, NULL, why, &verdict);
+		enum outcome outcome = outcome_of(r, owed, NULL, rest, why, &verdict);
 
 		audit_account_put(r, owed, (struct qf_slice){0}, outcome, &verdict);
 	}

@@ -334,7 +334,7 @@ def recovered():
         before = q.names()
         for words in (["hold", "--reason=x", A], ["edit", "--refresh", A], ["due", A], ["rm", "--yes", A],
                       ["edit", "--drop-rcpt=rcpt~eve", A], ["bounce", "--yes", A]):
-            stays = harness.qf(words[0], "-C", "none", "-Q", q.top, *words[1:], env=ENV)
+            stays = harness.qf(words[0], "-C", "none", "-Q", q.top, *words[1:])
             tap.ok(stays.returncode == 2 and b"may tell who was served: qf orphans first" in stays.stdout + stays.stderr
                    and q.names() == before, "%s: not before the tf is seen to" % words[0], stays, q.names())
         q.look()
