@@ -24,7 +24,7 @@
 #include "status.h"
 
 /* Events between two commits: lost to an interruption, and read again. */
-#define BATCH 200000
+#define BATCH 100000
 /* A last line without its end, in a file changed so shortly ago, is still being written. */
 #define SETTLED 60
 

@@ -329,6 +329,7 @@ store_close(struct store *store)
 {
 	if (!store)
 		return;
+	store_checkpoint_end(store);
 	for (size_t i = 0; i < store->ncached; i++)
 		store_finalize(store->cached[i]);
 	sqlite3_close_v2(store->db);
@@ -363,6 +364,7 @@ store_execute(struct store *store, const char *sql, struct qf_err *err)
 enum qf_code
 store_bulk(struct store *store, struct qf_err *err)
 {
+	store_checkpoint_begin(store);
 	return store_execute(store, "PRAGMA foreign_keys = OFF", err);
 }
 

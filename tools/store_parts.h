@@ -17,6 +17,7 @@ struct store {
 	bool network;
 	struct store_statement *cached[STORE_CACHED_MAX];
 	size_t ncached;
+	struct store_checkpoint *checkpoint; /* NULL: none at work */
 };
 
 struct store_statement {
@@ -31,6 +32,10 @@ struct store_statement {
 enum qf_code store_failure(const struct store *store, int result, struct qf_err *err);
 /* Make the tables, or bring them to this version; within a transaction. */
 enum qf_code store_migrate(struct store *store, int from, struct qf_err *err);
+/* From now on what is committed goes from the write-ahead log into the database beside other work;
+   where that cannot be had, after each commit as ever. */
+void store_checkpoint_begin(struct store *store);
+void store_checkpoint_end(struct store *store);
 /* qf_id_time(), regexp(), qf_address(), qf_text(). */
 int store_functions(sqlite3 *db);
 
