@@ -377,8 +377,14 @@ doctor_tmpfs(struct doctor *doctor)
 	static const char *const points[] = {"/tmp", "/run", "/var/run", "/var/tmp", "/dev/shm"};
 	static const char *const wanted[] = {"noexec", "nosuid", "nodev"};
 	char value[256] = "", lacking[256] = "", scratch[128];
+	struct mount *root = find_mount("/", 0);
 	size_t seen = 0;
 
+	if (!root) {
+		doctor_unknown(doctor, "/proc/self/mountinfo cannot be read");
+		return;
+	}
+	free(root);
 	doctor_wanted(doctor, "noexec,nosuid,nodev");
 	for (size_t i = 0; i < sizeof(points) / sizeof(*points); i++) {
 		struct mount *mount = find_mount(points[i], 0);

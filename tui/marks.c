@@ -34,7 +34,7 @@ find(const struct tui_marks *marks, uint16_t dir, struct qf_slice id)
 static bool
 grow(struct tui_marks *marks)
 {
-	struct tui_marks more = {.cap = 64};
+	struct tui_marks more = {.cap = 64, .gone = marks->gone};
 
 	while (more.cap < marks->n * 4)
 		more.cap *= 2;
@@ -87,6 +87,16 @@ tui_mark(struct tui_marks *marks, const struct tui_row *row, bool on)
 	marks->n += (size_t)on - mark->used;
 	mark->used = on;
 	return true;
+}
+
+void
+tui_marks_look(struct tui_marks *marks, const struct tui_picture *picture)
+{
+	size_t there = 0;
+
+	for (size_t i = 0; i < picture->n && marks->n; i++)
+		there += tui_is_marked(marks, picture->rows[i]);
+	marks->gone = there < marks->n ? marks->n - there : 0;
 }
 
 void

@@ -310,6 +310,7 @@ take_picture(struct tui_model *model, struct tui_picture *picture)
 	model->minute_went[model->minute % 60] += picture->went.n;
 	tui_picture_drop(model->picture);
 	model->picture = picture;
+	tui_marks_look(&model->marks, picture);
 	if (model->config->now == QF_TIME_NONE)
 		model->now = model->clock;
 	return TUI_DRAW | TUI_SORT_AGAIN;

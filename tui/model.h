@@ -69,6 +69,7 @@ struct tui_marks {
 	struct tui_mark *slots;
 	size_t cap, n;
 	size_t taken;                 /* slots of marks, and of marks that were */
+	size_t gone;                  /* of n: not in the last picture */
 };
 
 /* Fields chosen to be shown; none: what there is room for. */
@@ -285,6 +286,8 @@ bool tui_is_marked(const struct tui_marks *marks, const struct tui_row *row);
 /* False when memory is out. */
 bool tui_mark(struct tui_marks *marks, const struct tui_row *row, bool on);
 void tui_marks_clear(struct tui_marks *marks);
+/* Count those whose message is not there any more. */
+void tui_marks_look(struct tui_marks *marks, const struct tui_picture *picture);
 
 /* prompt.c: a line being typed. */
 void tui_ask(struct tui_model *model, enum tui_prompt prompt, const char *text);

@@ -343,8 +343,10 @@ TEST(what_is_marked_and_hidden_is_told)
 TEST(a_marked_message_that_has_gone_is_not_counted)
 {
 	press("  ");
+	cr_assert(shows(", 2 marked"), "%s", screen());
 	unlink("qf6AMAAA000000");
 	refresh();
+	cr_assert(shows(", 1 marked"), "%s", screen());
 	press("D");
 	cr_assert(shows("Remove the message 6AMAAA000001"), "%s", screen());
 	press("n");
@@ -879,6 +881,10 @@ TEST(redacted)
 	cr_assert(!shows("bob0") && !shows("ann0") && shows("r-") && shows("redacted"), "%s", screen());
 	press("b");
 	cr_assert(!model.bodies);
+	press("6");
+	give_journal(1, &(struct tui_entry){.entry = "E-0", .command = "hold", .result = "done",
+					    .note = strdup("for ann0@src.example"), .time = NOW});
+	cr_assert(shows("hold") && shows("for r-") && !shows("ann0"), "%s", screen());
 	qf_redactor_free((struct qf_redactor *)config.redactor);
 	config.redactor = NULL;
 }

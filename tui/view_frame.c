@@ -100,9 +100,9 @@ draw_status(struct tui_model *model, struct tui_grid *grid)
 			qf_age_format(qf_time_between(first, model->now), age);
 			qf_buf_addf(&text, ", oldest %s", age);
 		}
-		if (model->marks.n) {
+		if (model->marks.n > model->marks.gone) {
 			qf_buf_adds(&text, ", ");
-			add_number(&text, model->marks.n);
+			add_number(&text, model->marks.n - model->marks.gone);
 			qf_buf_adds(&text, " marked");
 		}
 	} else {

@@ -310,6 +310,20 @@ tui_draw_activity(struct tui_model *model, struct tui_grid *grid)
 
 /* ------------------------------------------------------------------ journal */
 
+/* Whoever wrote it may have named an address. */
+static const char *
+note_of(struct tui_model *model, const struct tui_entry *e)
+{
+	struct qf_buf *out = &model->scratch_cell;
+
+	if (!e->note || !model->config->redactor)
+		return e->note;
+	qf_buf_clear(out);
+	qf_redact_text(model->config->redactor, (struct qf_slice){e->note, strlen(e->note)}, out);
+	qf_buf_add(out, "", 1);
+	return out->failed ? NULL : out->p;
+}
+
 void
 tui_draw_journal(struct tui_model *model, struct tui_grid *grid)
 {
@@ -323,7 +337,7 @@ tui_draw_journal(struct tui_model *model, struct tui_grid *grid)
 	for (size_t i = 0; i < lines && list->top + i < journal->n; i++) {
 		const struct tui_entry *e = &journal->entries[list->top + i];
 		const char *cells[] = {e->command, e->id, e->result ? e->result : "?",
-				       qf_undo_name(e->undo), e->user, e->note};
+				       qf_undo_name(e->undo), e->user, note_of(model, e)};
 		static const size_t at[] = {22, 32, 48, 57, 68, 80}, width[] = {9, 15, 8, 10, 11, 80};
 		char time[QF_TIME_TEXT];
 
