@@ -2,10 +2,12 @@
  * tui - qf tui: the terminal interface, with the queue that the common options name.
  */
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #include "changes.h"
@@ -154,16 +156,25 @@ run(struct source *source, const struct opt_list *arguments, int spawner)
 	return status;
 }
 
+/* This very file, by whatever name it goes; where there is no /proc, by the name it was started by. */
+static const char *
+this_program(char path[PATH_MAX])
+{
+	static const char itself[] = "/proc/self/exe";
+	const char *name = (const char *)getauxval(AT_EXECFN);
+
+	return access(itself, X_OK) != 0 && name && realpath(name, path) ? path : itself;
+}
+
 int
 tui_command_run(char **operands, size_t n)
 {
+	char path[PATH_MAX];
 	struct opt_list arguments = {0};
 	struct source source = {0};
 	struct qf_err err;
 	int status, spawner;
 
-	if (given.actions)
-		return list_actions();
 	if (n) {
 		say_error("%s: takes no arguments; inside, / filters", operands[0]);
 		return STATUS_USAGE;
@@ -171,13 +182,15 @@ tui_command_run(char **operands, size_t n)
 	if (tui_check_keys(given.keys.values, given.keys.n, &err) ||
 	    (given.columns && tui_check_columns(given.columns, &err)))
 		return say_failure(&err);
+	if (given.actions)
+		return list_actions();
 	/* Before that is forked which starts what has to call everybody alike. */
 	if (source_redacts() && !secret_share()) {
 		say_error("--redact: no random key to be had");
 		return STATUS_OS;
 	}
 	/* Before anything of others is read. */
-	spawner = tui_spawner_begin("/proc/self/exe");
+	spawner = tui_spawner_begin(this_program(path));
 	if (spawner < 0) {
 		say_error("cannot start a process: %s", strerror(errno));
 		return STATUS_OS;

@@ -28,18 +28,30 @@ const char journal_description[] =
 	"List the changes made to a queue, oldest first: when, by whom, from which host, what, why,\n"
 	"with which result, and whether it can be taken back.";
 
-static void
-put_json(const struct qf_journal_entry *e)
+/* What people wrote may name an address: with --redact, hidden, in scratch. */
+static const char *
+shown(const struct qf_redactor *redactor, const char *text, struct qf_buf *scratch)
 {
-	struct qf_buf line = {0};
+	if (!redactor || !text)
+		return text;
+	qf_buf_clear(scratch);
+	qf_redact_text(redactor, (struct qf_slice){text, strlen(text)}, scratch);
+	qf_buf_add(scratch, "", 1);
+	return scratch->failed ? NULL : scratch->p;
+}
+
+static void
+put_json(const struct qf_journal_entry *e, const struct qf_redactor *redactor)
+{
+	struct qf_buf line = {0}, note = {0}, why = {0};
 	struct qf_json json = {.out = &line};
 	const struct {
 		const char *key, *value;
 	} members[] = {
 		{"user", e->user}, {"host", e->host},     {"command", e->command},
-		{"queue", e->queue}, {"id", e->id},       {"note", e->note},
+		{"queue", e->queue}, {"id", e->id},       {"note", shown(redactor, e->note, &note)},
 		{"result", e->result}, {"undo", qf_undo_name(e->undo)},
-		{"why", e->why ? e->why : e->undo_why},
+		{"why", shown(redactor, e->why ? e->why : e->undo_why, &why)},
 	};
 
 	qf_json_open(&json, '{');
@@ -57,6 +69,8 @@ put_json(const struct qf_journal_entry *e)
 	qf_buf_addc(&line, '\n');
 	out_add_buf(&line);
 	qf_buf_release(&line);
+	qf_buf_release(&note);
+	qf_buf_release(&why);
 }
 
 static void
@@ -69,15 +83,20 @@ put_cell(struct qf_buf *line, const char *text)
 	table_cell((struct qf_slice){text, strlen(text)}, 0, false, term_utf8(), line);
 }
 
-/* ctx: whether there was any. */
+struct listing {
+	const struct qf_redactor *redactor; /* or NULL */
+	bool any;
+};
+
 static bool
 list_entry(void *ctx, const struct qf_journal_entry *e)
 {
-	struct qf_buf line = {0};
+	struct listing *listing = ctx;
+	struct qf_buf line = {0}, note = {0};
 
-	*(bool *)ctx = true;
+	listing->any = true;
 	if (changes_given()->json) {
-		put_json(e);
+		put_json(e, listing->redactor);
 		return !out_failed();
 	}
 	put_cell(&line, e->entry);
@@ -86,10 +105,11 @@ list_entry(void *ctx, const struct qf_journal_entry *e)
 	put_cell(&line, e->id);
 	put_cell(&line, qf_journal_result(e));
 	qf_buf_addf(&line, " (undo: %s)", qf_undo_name(e->undo));
-	put_cell(&line, e->note);
+	put_cell(&line, shown(listing->redactor, e->note, &note));
 	qf_buf_addc(&line, '\n');
 	out_add_buf(&line);
 	qf_buf_release(&line);
+	qf_buf_release(&note);
 	return !out_failed();
 }
 
@@ -105,9 +125,9 @@ int
 journal_run(char **operands, size_t n)
 {
 	struct source source = {0};
+	struct listing listing = {0};
 	struct qf_err err;
 	size_t strange = 0;
-	bool any = false;
 	int status;
 
 	(void)operands;
@@ -121,11 +141,12 @@ journal_run(char **operands, size_t n)
 		const struct confine looker = {.how = CONFINE_LOOKER, .queue = source.queue};
 
 		confine_self(&looker);
+		listing.redactor = source.redactor;
 	}
-	if (!status && qf_journal_read(source.queue, changes_journal(), list_entry, &any, &strange,
-				       &err)) {
+	if (!status && qf_journal_read(source.queue, changes_journal(), list_entry, &listing,
+				       &strange, &err)) {
 		status = say_failure(&err);
-		if (any && err.code != QF_E_NOMEM)
+		if (listing.any && err.code != QF_E_NOMEM)
 			status = STATUS_INCOMPLETE;
 	}
 	say_strange(strange);

@@ -383,9 +383,29 @@ entry_to_undo(const struct tui_model *model)
 	return NULL;
 }
 
+/* Of a job that was killed the journal knows more than what it got to say: how many of its changes there
+   are to take back, into the input of the run. */
+static size_t
+feed_from_journal(struct tui_model *model, const struct tui_job *job)
+{
+	size_t n = strlen(job->entries), found = 0;
+
+	for (size_t i = 0; n && i < model->journal.n; i++) {
+		const struct tui_entry *e = &model->journal.entries[i];
+
+		if (e->undo != QF_UNDO_POSSIBLE || strncmp(e->entry, job->entries, n) != 0)
+			continue;
+		qf_buf_addf(&model->run.input, "%s\n", e->entry);
+		found++;
+	}
+	return found;
+}
+
 static unsigned
 undo_job(struct tui_model *model, const struct tui_job *job)
 {
+	size_t known = 0;
+
 	char age[QF_TIME_TEXT];
 
 	if (job->alive) {
@@ -399,8 +419,10 @@ undo_job(struct tui_model *model, const struct tui_job *job)
 	    !tui_run_add(&model->run, "-"))
 		return TUI_DRAW;
 	snprintf(model->run.takes_back, sizeof(model->run.takes_back), "%s", job->name);
-	model->run.feeds = true;
-	model->run.total = job->done - job->failed;
+	if (!job->ended)
+		known = feed_from_journal(model, job);
+	model->run.feeds = known == 0;
+	model->run.total = known ? known : job->done - job->failed;
 	model->run.is_job = true;
 	snprintf(model->question[0], sizeof(model->question[0]), "Take back: %s (%zu %s)?", job->what,
 		 model->run.total, model->run.total == 1 ? "was done" : "were done");
@@ -425,12 +447,33 @@ job_of_entry(const struct tui_model *model, const struct tui_entry *entry)
 	return NULL;
 }
 
+/* Of a job that was killed before it said a word, how its entries in the journal begin. */
+static void
+find_entries(const struct tui_model *model, struct tui_job *job)
+{
+	char process[32];
+
+	snprintf(process, sizeof(process), "-%ld-", job->pid);
+	for (size_t i = 0; i < model->journal.n && !job->entries[0]; i++) {
+		const struct tui_entry *e = &model->journal.entries[i];
+		const char *number = strrchr(e->entry, '-'), *at = strstr(e->entry, process);
+
+		if (at && number == at + strlen(process) - 1 && strcmp(e->command, job->command) == 0 &&
+		    e->time >= job->time && e->time - job->time < 60)
+			snprintf(job->entries, sizeof(job->entries), "%.*s",
+				 (int)(number + 1 - e->entry), e->entry);
+	}
+}
+
 unsigned
 tui_undo_last(struct tui_model *model)
 {
 	const struct tui_job *job = job_to_undo(model), *of;
 	const struct tui_entry *entry = entry_to_undo(model);
 
+	for (size_t i = 0; i < model->jobs.n; i++)
+		if (model->jobs.jobs[i].pid && !model->jobs.jobs[i].entries[0])
+			find_entries(model, &model->jobs.jobs[i]);
 	of = entry ? job_of_entry(model, entry) : NULL;
 	/* What is in no journal, or has not got there yet, is as old as its job. */
 	if (job && (job->alive || !entry || job->time >= (of ? of->time : entry->time)))

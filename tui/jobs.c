@@ -22,6 +22,7 @@
 #define ACTION "{\"schema\":\"qf.action/1\""
 #define TALLY "{\"schema\":\"qf.tally/1\""
 #define SALVAGE "{\"schema\":\"qf.salvage/1\""
+#define PROCESS "{\"schema\":\"qf.job.process/1\""
 #define HEAD "{\"schema\":\"qf.job/1\""
 
 /* A file, as far as it was read. */
@@ -213,6 +214,18 @@ say_head(const struct tui_run *run, int64_t now, struct qf_buf *out)
 	qf_buf_addc(out, '\n');
 }
 
+/* Entries of the journal are named by it: so what was killed before it said a word is found there. */
+static void
+say_pid(int fd, pid_t pid)
+{
+	char line[64];
+	int n = snprintf(line, sizeof(line), PROCESS ",\"pid\":%ld}\n", (long)pid);
+
+	/* Lacking it, those are taken back one by one. */
+	if (write(fd, line, (size_t)n) != n)
+		return;
+}
+
 enum qf_code
 tui_job_start(struct tui_job_files *files, const struct tui_run *run, int64_t now, char name[64],
 	      struct qf_err *err)
@@ -248,8 +261,10 @@ tui_job_start(struct tui_job_files *files, const struct tui_run *run, int64_t no
 		code = fail(err, name, errno);
 	else
 		code = tui_child_start(files->config, run->argv, run->argc, input, fd, &child, err);
-	if (!code)
+	if (!code) {
 		track(files, name);
+		say_pid(fd, child.pid);
+	}
 	if (code && fd >= 0)
 		unlinkat(folder, name, 0);
 	/* The job has the file open, and with it the lock, for as long as it lives. */
@@ -329,6 +344,9 @@ take_line(struct tracked *t, const char *line, size_t n)
 		job->can_undo = strstr(line, "\"can_undo\":true") != NULL;
 		take_string(line, "\"takes_back\":\"", job->takes_back, sizeof(job->takes_back));
 		take_string(line, "\"place\":\"", job->place, sizeof(job->place));
+	} else if (strncmp(line, PROCESS, sizeof(PROCESS) - 1) == 0) {
+		p = strstr(line, "\"pid\":");
+		job->pid = p ? strtol(p + 6, NULL, 10) : 0;
 	} else if (is_result(line)) {
 		if (!job->entries[0])
 			take_entries(job, line);

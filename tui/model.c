@@ -382,7 +382,7 @@ tell_end(struct tui_model *model)
 	done = job->done - job->failed;
 	not = tui_job_undone(job);
 	if (!job->ended)
-		tui_note(model, "%s: ended early, %zu done%s%s", job->what, done, colon, job->last);
+		tui_note(model, "%s: ended early, %zu done or more%s%s", job->what, done, colon, job->last);
 	else if (not)
 		tui_note(model, "%s: %zu done, %zu not%s%s", job->what, done, not, colon, job->last);
 	else if (!done)

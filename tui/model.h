@@ -117,6 +117,7 @@ struct tui_job {
 	char takes_back[QF_ENTRY_MAX];          /* the job or the entry in the journal that it undoes, or empty */
 	char place[512];              /* where it moved or exported to, or empty */
 	char run[64];                 /* of salvage: what its claims are known by; or empty */
+	long pid;                     /* of its process; 0: not known */
 	char entries[96];             /* how its entries in the journal begin: all of one qf do so alike; or empty */
 	char last[160];               /* the last thing it said that was no result */
 };

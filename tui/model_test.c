@@ -881,8 +881,9 @@ TEST(redacted)
 	cr_assert(!shows("bob0") && !shows("ann0") && shows("r-") && shows("redacted"), "%s", screen());
 	press("b");
 	cr_assert(!model.bodies);
+	apply((struct tui_event){.kind = TUI_EVENT_SIZE, .lines = 24, .columns = 120});
 	press("6");
-	give_journal(1, &(struct tui_entry){.entry = "E-0", .command = "hold", .result = "done",
+	give_journal(1, &(struct tui_entry){.entry = "E-0", .command = "hold", .result = strdup("done"),
 					    .note = strdup("for ann0@src.example"), .time = NOW});
 	cr_assert(shows("hold") && shows("for r-") && !shows("ann0"), "%s", screen());
 	qf_redactor_free((struct qf_redactor *)config.redactor);

@@ -293,12 +293,15 @@ tui_jobs_text(struct tui_model *model)
 		char line[512], time[QF_TIME_TEXT];
 
 		qf_time_format(job->time, time);
-		snprintf(line, sizeof(line), "%s  %s: %zu of %zu%s", time, job->what, job->done,
-			 job->total ? job->total : job->done,
+		/* What was killed may not have got to say all that it did. */
+		snprintf(line, sizeof(line), "%s  %s: %zu%s of %zu%s", time, job->what, job->done,
+			 job->alive || job->ended ? "" : " or more", job->total ? job->total : job->done,
 			 job->alive ? ", at work" : job->ended ? ", ended" : ", INTERRUPTED");
 		add_words(&model->text, line);
 		if (tui_job_undone(job)) {
-			snprintf(line, sizeof(line), "; %zu not done", tui_job_undone(job));
+			snprintf(line, sizeof(line), job->alive || job->ended ? "; %zu not done"
+									       : "; up to %zu not done",
+				 tui_job_undone(job));
 			add_words(&model->text, line);
 		}
 		add_words(&model->text, "\n");
