@@ -12,7 +12,11 @@
 #include <string.h>
 
 #include "audit_cover.h"
+#include "audit_notes.h"
 #include "audit_span.h"
+
+/* So long a message of a user may wait to be handed over to the daemon (Timeout.queuereturn). */
+#define WAITING 432000
 
 static void __attribute__((format(printf, 2, 3)))
 add_gap(struct audit_cover *cover, const char *format, ...)
@@ -136,6 +140,91 @@ find_losses(struct holes *h, struct store *store, struct qf_err *err)
 	return code;
 }
 
+/* Does the log of a host say that a message was accepted? */
+static enum qf_code
+is_named(struct store *store, struct qf_slice host, struct qf_slice id, bool *named,
+	 struct qf_err *err)
+{
+	struct store_statement *s;
+	enum qf_code code = store_cached(store,
+					 "SELECT 1 FROM events WHERE queue_id = ?1"
+					 " AND kind = 'accepted' AND coalesce(host, '') = ?2",
+					 &s, err);
+
+	if (code != QF_OK)
+		return code;
+	store_bind_text(s, 1, id);
+	store_bind_text(s, 2, host);
+	code = store_step(s, named, err);
+	store_reset(s);
+	return code;
+}
+
+/* What a host wrote around a time is not all of what its daemon did. */
+static void
+break_host(struct holes *h, struct audit_spans *spans, struct qf_slice name, struct qf_slice id,
+	   int64_t time)
+{
+	for (size_t i = 0; i < spans->nhosts; i++) {
+		struct audit_host *host = &spans->hosts[i];
+		int64_t from = host->first - host->doubt;
+		struct audit_hole *hole;
+
+		if (host->broken || host->name.n != name.n ||
+		    (name.n && memcmp(host->name.p, name.p, name.n) != 0) || from > time ||
+		    host->reach < time || from >= h->to || host->reach <= h->from)
+			continue;
+		host->broken = true;
+		hole = add_hole(h, AUDIT_LOG_LOST, from, host->reach < h->to ? host->reach : h->to,
+				spans->all[host->span].path);
+		if (hole)
+			snprintf(hole->why, sizeof(hole->why),
+				 "the daemon took %.*s and does not say so",
+				 (int)(id.n < 32 ? id.n : 32), id.p);
+	}
+}
+
+/*
+ * The queue of submissions says which id the daemon of its host gave to a message. Where that has
+ * no line of its own, the daemon is of a lower LogLevel, whatever others write in the same log.
+ */
+static enum qf_code
+find_unnamed(struct holes *h, struct audit_spans *spans, struct store *store, struct qf_err *err)
+{
+	struct store_statement *s;
+	bool row;
+	enum qf_code code = store_cached(
+		store,
+		"SELECT d.host, d.relay, d.stat, d.time FROM events a CROSS JOIN events d"
+		" ON d.queue_id = a.queue_id WHERE a.kind = 'accepted' AND a.time >= ?1"
+		" AND a.time < ?2 AND a.relay LIKE '%@localhost' AND d.kind = 'delivery'"
+		" AND d.outcome = 'sent' AND d.host IS a.host AND d.time IS NOT NULL"
+		" ORDER BY a.time",
+		&s, err);
+
+	if (code != QF_OK)
+		return code;
+	store_bind_int(s, 1, h->from - WAITING);
+	store_bind_int(s, 2, h->to);
+	while ((code = store_step(s, &row, err)) == QF_OK && row) {
+		struct qf_slice host = store_text(s, 0), id;
+		bool named;
+
+		if (!host.p)
+			host = (struct qf_slice){"", 0};
+		if (!audit_notes_handed_over(host, store_text(s, 1), store_text(s, 2), &id))
+			continue;
+		code = is_named(store, host, id, &named, err);
+		if (code != QF_OK) {
+			store_reset(s);
+			return code;
+		}
+		if (!named)
+			break_host(h, spans, host, id, store_int(s, 3));
+	}
+	return code;
+}
+
 const struct audit_hole *
 audit_cover_hole(const struct audit_cover *cover, int64_t from, int64_t to)
 {
@@ -221,6 +310,8 @@ audit_cover_load(struct audit_cover *cover, struct store *store, int64_t from, i
 		}
 		code = find_losses(&h, store, err);
 	}
+	if (code == QF_OK)
+		code = find_unnamed(&h, &spans, store, err);
 	if (code == QF_OK && h.failed) {
 		*err = (struct qf_err){.code = QF_E_NOMEM, .why = "out of memory"};
 		code = QF_E_NOMEM;

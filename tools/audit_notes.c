@@ -7,7 +7,9 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
+#include "audit_index.h"
 #include "audit_name.h"
 #include "audit_notes.h"
 
@@ -135,14 +137,92 @@ is_of_before(const struct audit_stretch *stretch, const struct qf_log_event *eve
 	       stretch->pid - event->pid < PIDS && event->time - stretch->first < LINGERING;
 }
 
+/* Is a relay the host itself? Observed: "[127.0.0.1] [127.0.0.1]", "localhost. [127.0.0.1]". */
+static bool
+is_here(struct qf_slice relay, struct qf_slice host)
+{
+	static const char *const names[] = {"[127.0.0.1]", "[IPv6:::1]", "[IPv6:0:0:0:0:0:0:0:1]",
+					    "localhost", "localhost.localdomain"};
+	const char *blank = relay.n ? memchr(relay.p, ' ', relay.n) : NULL;
+
+	if (blank)
+		relay.n = (size_t)(blank - relay.p);
+	if (relay.n && relay.p[relay.n - 1] == '.')
+		relay.n--;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (relay.n == strlen(names[i]) && strncasecmp(relay.p, names[i], relay.n) == 0)
+			return true;
+	return host.n && relay.n == host.n && strncasecmp(relay.p, host.p, host.n) == 0;
+}
+
+/* Observed, of sendmail 8.17: stat=Sent (6AREG4f9009912 Message accepted for delivery). */
+bool
+audit_notes_handed_over(struct qf_slice host, struct qf_slice relay, struct qf_slice stat,
+			struct qf_slice *id)
+{
+	static const char sent[] = "Sent (", taken[] = " Message accepted for delivery)";
+	const size_t before = sizeof(sent) - 1, after = sizeof(taken) - 1;
+
+	if (stat.n <= before + after || memcmp(stat.p, sent, before) != 0 ||
+	    memcmp(stat.p + stat.n - after, taken, after) != 0 || !is_here(relay, host))
+		return false;
+	*id = (struct qf_slice){stat.p + before, stat.n - before - after};
+	return !memchr(id->p, ' ', id->n);
+}
+
+/*
+ * May a line be by the queue of submissions, which has a configuration of its own? All that a user
+ * of the host submits comes from "USER@localhost" and is handed over to the daemon, which gives it
+ * an id of its own. Where there is no such queue, it is delivered to elsewhere.
+ */
+static bool
+is_of_submission(struct audit_notes *notes, const struct qf_log_event *event)
+{
+	static const char user[] = "@localhost";
+	const size_t n = sizeof(user) - 1;
+	struct qf_slice id;
+	uint64_t hash;
+	bool own, relayed;
+
+	if (!event->id.n)
+		return false;
+	hash = audit_hash(event->id.p, event->id.n, 0);
+	if (event->kind == QF_LOG_ACCEPTED) {
+		own = event->relay.n > n &&
+		      memcmp(event->relay.p + event->relay.n - n, user, n) == 0;
+		if (own)
+			notes->own[hash % AUDIT_OWN] = hash;
+		return own;
+	}
+	if (event->kind == QF_LOG_DELIVERY &&
+	    audit_notes_handed_over(event->host, event->relay, event->stat, &id))
+		return true;
+	own = notes->own[hash % AUDIT_OWN] == hash;
+	/* What it makes of them, reports too, is its own. */
+	for (size_t i = 0; own && i < event->nchildren; i++) {
+		hash = audit_hash(event->children[i].p, event->children[i].n, 0);
+		notes->own[hash % AUDIT_OWN] = hash;
+	}
+	if (event->kind != QF_LOG_DELIVERY)
+		return own;
+	relayed = event->mailer.n == 5 && memcmp(event->mailer.p, "relay", 5) == 0;
+	if (event->outcome == QF_LOG_IS_SENT)
+		return own && relayed;
+	/* It may have come before what is read now. */
+	return (own && (relayed || !event->relay.n)) ||
+	       ((own || relayed) && is_here(event->relay, event->host));
+}
+
 /* What a line shows of the configuration of the daemon that started last. */
 static unsigned
-saw_of(const struct audit_stretch *stretch, const struct qf_log_event *event)
+saw_of(struct audit_notes *notes, const struct audit_stretch *stretch,
+       const struct qf_log_event *event)
 {
 	unsigned saw = qf_log_saw(event);
 
 	/* The queue of submissions has another one. */
-	if (begins(event->ident, "sm-msp") || is_of_before(stretch, event) ||
+	if (begins(event->ident, "sm-msp") || is_of_submission(notes, event) ||
+	    is_of_before(stretch, event) ||
 	    (stretch->saw & AUDIT_SAW_BESIDE && event->pid != stretch->pid))
 		return QF_LOG_SAW_ANY;
 	if (stretch->pid <= 0 || event->pid != stretch->pid)
@@ -219,7 +299,7 @@ audit_notes_event(struct audit_notes *notes, const struct qf_log_event *event,
 		stretch->last = event->time;
 	if (start && stretch->pid <= 0)
 		stretch->pid = event->pid;
-	stretch->saw |= saw_of(stretch, event);
+	stretch->saw |= saw_of(notes, stretch, event);
 	note_stop(stretch, event, start);
 	stretch->changed = true;
 }

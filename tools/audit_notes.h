@@ -14,6 +14,9 @@
 /* That of the stretch before did not say that it stops, but would have. */
 #define AUDIT_SAW_BESIDE (1U << 17)
 
+/* So many messages of the host itself are known at a time. */
+#define AUDIT_OWN 1024
+
 /* What a host wrote from one start of a daemon to the next. */
 struct audit_stretch {
 	struct qf_buf host;
@@ -33,6 +36,8 @@ struct audit_notes {
 	size_t *open, nopen; /* the last one of each host, by its place */
 	int64_t previous;    /* time of the event before */
 	uint64_t lost, garbled, strange;
+	/* Messages that came from a user of the host itself: hashes of ids, a place each. */
+	uint64_t own[AUDIT_OWN];
 	/* What was lost between two events. */
 	struct audit_loss {
 		int64_t since, until;
@@ -57,6 +62,12 @@ enum qf_code audit_notes_damage(struct store *store, int64_t file, const char *w
 /* What lies directly before a file, by its name. */
 enum qf_code audit_notes_link(struct store *store, int64_t file, const char *path,
 			      struct qf_err *err);
+/*
+ * Does a delivery of a host hand a message over to the daemon of that same host, as the queue of
+ * submissions does? *id is the one that the daemon gave it.
+ */
+bool audit_notes_handed_over(struct qf_slice host, struct qf_slice relay, struct qf_slice stat,
+			     struct qf_slice *id);
 void audit_notes_clear(struct audit_notes *notes);
 
 #endif

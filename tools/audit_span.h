@@ -29,6 +29,7 @@ struct audit_host {
 	int64_t doubt; /* of first */
 	unsigned saw;
 	size_t span; /* one that has it */
+	bool broken; /* its daemon took a message that it does not name */
 };
 
 struct audit_spans {

@@ -53,6 +53,24 @@ def mail(ago, n, **options):
     return [accepted(ago, id, **options), to(ago - 1, id, sent=False, **options), to(ago - 2, id, **options)]
 
 
+def submitted(ago, n, relay="[127.0.0.1] [127.0.0.1]", how="dsn=2.0.0, stat=Sent (%s Message accepted for delivery)",
+              **options):
+    """What the queue of submissions says of a message that it hands over: its own id, and that of the daemon."""
+    id, taken = id_at(now - ago, n), id_at(now - ago, n + 1)
+    return [line(ago, "from=ann, size=5, class=0, nrcpts=1, msgid=<%s@x>, relay=ann@localhost" % id, id, **options),
+            line(ago, "to=z@dst.example, ctladdr=ann (1000/1000), delay=00:00:00, xdelay=00:00:00, mailer=relay, "
+                 "pri=30057, relay=%s, %s" % (relay, how % taken if "%" in how else how), id, **options)]
+
+
+def handed_over(ago, n, **options):
+    """And what the daemon says of it, at LogLevel 9."""
+    first, last = submitted(ago, n, **options)
+    id = id_at(now - ago, n + 1)
+    return [first, line(ago, "from=<ann@src.example>, size=9, class=0, nrcpts=1, msgid=<%s@x>, proto=ESMTP, daemon=MTA, "
+                        "relay=localhost [127.0.0.1]" % id_at(now - ago, n), id, program="sm-mta[90]"),
+            last, to(ago - 1, id, program="sm-mta[91]")]
+
+
 def audit(command, *args, **options):
     return qf("audit", command, "--db=" + db, "-C", "none", *args, **options)
 
@@ -263,6 +281,40 @@ def files():
             ("the queue of submissions is no other start",
              [("mail.log", base + [line(2000, "starting daemon (8.17.1): queueing@00:20:00",
                                         program="sm-msp-queue[8]")], 2000)], None),
+            ("submissions and their daemon in one log",
+             [("mail.log", [line(9000, START, program="sm-mta[7]")] + handed_over(8900, 1) +
+               [line(2000, START, program="sm-mta[70]")] + handed_over(1900, 3) + handed_over(900, 5), 898)], None),
+            ("by other names of the host",
+             [("mail.log", [line(9000, START, program="sm-mta[7]")] + handed_over(8900, 1, relay="localhost. [127.0.0.1]") +
+               handed_over(1900, 3, relay="lab. [192.0.2.9]") + handed_over(900, 5, relay="[IPv6:::1] [IPv6:::1]"),
+               898)], None),
+            ("submissions tell nothing of the daemon",
+             [("mail.log", base + [line(2000, START)] + submitted(1900, 3) + submitted(900, 5), 898)], "LogLevel"),
+            ("nor where it refuses them",
+             [("mail.log", base + [line(2000, START)] +
+               submitted(1900, 3, how="dsn=4.0.0, stat=Deferred: Connection refused by [127.0.0.1]") +
+               submitted(900, 5, how="dsn=5.1.1, stat=User unknown") +
+               [line(899, "%s: DSN: User unknown" % id_at(now - 899, 7), id_at(now - 900, 5)),
+                line(898, "done; delay=00:00:01, ntries=1", id_at(now - 899, 7))], 897)], "LogLevel"),
+            ("nor where the log is read on",
+             [("mail.log", quiet + submitted(1900, 3)[:1], 1899), ("mail.log", quiet + submitted(1900, 3), 1899)],
+             "LogLevel"),
+            ("and it still refuses them",
+             [("mail.log", quiet + submitted(1900, 3)[:1], 1899), ("mail.log", quiet + submitted(
+                 1900, 3, how="dsn=4.0.0, stat=Deferred: Connection refused by [127.0.0.1]"), 1899)], "LogLevel"),
+            ("what they hand over to a daemon that does not say so",
+             [("mail.log", base + mail(3000, 3) + submitted(1900, 5) + mail(900, 8), 898)],
+             "the daemon took " + id_at(now - 1900, 6)),
+            ("before the time that is asked about",
+             [("mail.log", base + submitted(8000, 5) + mail(900, 8), 898)],
+             "the daemon took " + id_at(now - 8000, 6)),
+            ("unless it was started anew since",
+             [("mail.log", base + submitted(8000, 5) + [line(7000, START)] + mail(6900, 7) + mail(900, 8), 898)], None),
+            ("what is handed over to another host, which does not say so",
+             [("mail.log", base + submitted(1900, 5, relay="lab.example. [192.0.2.9]") + mail(900, 8), 898)], None),
+            ("a user's mail where there is no queue of submissions",
+             [("mail.log", base + [line(2000, START)] + [t.replace("mailer=relay", "mailer=esmtp") for t in submitted(
+                 1900, 5, relay="mx.dst.example. [198.51.100.7]", how="dsn=2.0.0, stat=Sent (ok)")], 1900)], None),
             ("newaliases before a start", [("mail.log", [line(3602, "alias database /etc/aliases rebuilt by root"),
                                                          line(3601, START)] + mail(3601, 3) + [other], 898)], None)):
         folder = fresh()
@@ -429,6 +481,11 @@ def reports():
             ("a log that begins with the message", lambda mine: [("mail.log", mine, 1999)], {}, None),
             ("a daemon of another LogLevel", lambda mine: [("mail.log", base + mine + [line(1500, START)], 1500)], {},
              "LogLevel"),
+            ("a daemon of another LogLevel beside submissions", lambda mine: [
+                ("mail.log", base + mine + [line(1500, START)] + submitted(1400, 3), 1399)], {}, "LogLevel"),
+            ("a daemon that does not name what was submitted", lambda mine: [
+                ("mail.log", base + mine + submitted(1400, 3), 1399)], {}, "the daemon took"),
+            ("a daemon that does", lambda mine: [("mail.log", base + mine + handed_over(1400, 3), 1399)], {}, None),
             ("another host that says nothing", lambda mine: [
                 ("mail.log", base + mine + [line(1500, START, host="mx2")], 1500)], {}, "mx2"),
             ("the log of its host ends", lambda mine: [
