@@ -182,7 +182,7 @@ is_of_submission(struct audit_notes *notes, const struct qf_log_event *event)
 	const size_t n = sizeof(user) - 1;
 	struct qf_slice id;
 	uint64_t hash;
-	bool own, relayed;
+	bool own;
 
 	if (!event->id.n)
 		return false;
@@ -205,12 +205,9 @@ is_of_submission(struct audit_notes *notes, const struct qf_log_event *event)
 	}
 	if (event->kind != QF_LOG_DELIVERY)
 		return own;
-	relayed = event->mailer.n == 5 && memcmp(event->mailer.p, "relay", 5) == 0;
-	if (event->outcome == QF_LOG_IS_SENT)
-		return own && relayed;
-	/* It may have come before what is read now. */
-	return (own && (relayed || !event->relay.n)) ||
-	       ((own || relayed) && is_here(event->relay, event->host));
+	/* submit.cf has no other mailer. The message may have come before what is read now. */
+	return event->mailer.n == 5 && memcmp(event->mailer.p, "relay", 5) == 0 &&
+	       (own || (event->outcome != QF_LOG_IS_SENT && is_here(event->relay, event->host)));
 }
 
 /* What a line shows of the configuration of the daemon that started last. */
