@@ -256,17 +256,19 @@ doctor_opendkim(struct doctor *doctor)
 					    "/etc/opendkim/trusted.hosts"};
 	char *text = doctor_read_file(conf), name[64], value[256];
 	const char *at = text ? text : "", *read_ = NULL;
-	bool done = false;
+	bool done = false, included = false;
 
 	doctor_wanted(doctor, "no 0.0.0.0/0");
 	if (!text && errno != ENOENT) {
 		doctor_unknown(doctor, "%s: %s", conf, strerror(errno));
 		return;
 	}
-	while (!done && next_setting(&at, name, value))
+	while (!done && next_setting(&at, name, value)) {
+		included |= strcasecmp(name, "Include") == 0;
 		if (strcasecmp(name, "InternalHosts") == 0 ||
 		    strcasecmp(name, "ExternalIgnoreList") == 0)
 			done = judge_dataset(doctor, name, value);
+	}
 	/* The files of these names too: something else may name them. */
 	for (size_t i = 0; i < sizeof(paths) / sizeof(*paths) && !done; i++) {
 		char *hosts = doctor_read_file(paths[i]);
@@ -277,10 +279,14 @@ doctor_opendkim(struct doctor *doctor)
 		read_ = paths[i];
 		free(hosts);
 	}
-	if (!done)
+	if (!done && included)
+		doctor_unknown(doctor, "%s: includes what is not looked at here", conf);
+	else if (!done)
 		doctor_good(doctor, text ? conf : read_ ? read_ : "not installed");
 	free(text);
 }
+
+#define DOVECOT_CONF "/etc/dovecot/dovecot.conf"
 
 /* What dovecot's configuration says of plaintext login, as far as it has been read: the last word
    counts, and so does a file that cannot be read, which may say the opposite of those before. */
@@ -297,51 +303,7 @@ plaintext_unread(struct plaintext *seen, const char *file, const char *why)
 	snprintf(seen->why, sizeof(seen->why), "%s", why);
 }
 
-/* What is read anyhow; a pattern of anything else names what is not looked at. */
-static bool
-is_usual_include(const char *what)
-{
-	static const char *const usual[] = {"conf.d/*.conf", "/etc/dovecot/conf.d/*.conf",
-					    "local.conf", "/etc/dovecot/local.conf"};
-
-	for (size_t i = 0; i < sizeof(usual) / sizeof(*usual); i++)
-		if (strcmp(what, usual[i]) == 0)
-			return true;
-	return false;
-}
-
-static void
-plaintext_line(struct plaintext *seen, const char *path, const char *line)
-{
-	char name[64], value[256];
-
-	if (sscanf(line, " %63[a-z_] = %63[a-zA-Z]", name, value) == 2) {
-		bool yes = strcasecmp(value, "yes") == 0 || strcasecmp(value, "true") == 0;
-
-		if (strcmp(name, "disable_plaintext_auth") == 0)
-			seen->last = yes ? OFF : ON;
-		else if (strcmp(name, "auth_allow_cleartext") == 0)
-			seen->last = yes ? ON : OFF;
-	} else if (sscanf(line, " !%63[a-z_] %255[^ \t\r\n]", name, value) == 2 &&
-		   strncmp(name, "include", 7) == 0 && !is_usual_include(value)) {
-		plaintext_unread(seen, path, "includes what is not looked at here");
-	}
-}
-
-static void
-plaintext_in(struct plaintext *seen, const char *path)
-{
-	char *text = doctor_read_file(path);
-
-	if (!text && errno != ENOENT)
-		plaintext_unread(seen, path, strerror(errno));
-	for (const char *line = text; line && *line;) {
-		plaintext_line(seen, path, line);
-		line += strcspn(line, "\n");
-		line += *line == '\n';
-	}
-	free(text);
-}
+static void plaintext_in(struct plaintext *seen, const char *path);
 
 static int
 by_name(const struct dirent **a, const struct dirent **b)
@@ -372,10 +334,64 @@ plaintext_in_folder(struct plaintext *seen, const char *folder)
 	free(names);
 }
 
+/* Paths as dovecot.conf has them, which is the file that includes them. */
+static void
+plaintext_include(struct plaintext *seen, const char *path, const char *what)
+{
+	static const char here[] = "/etc/dovecot/";
+
+	if (strncmp(what, here, sizeof(here) - 1) == 0)
+		what += sizeof(here) - 1;
+	if (strcmp(path, DOVECOT_CONF) != 0)
+		plaintext_unread(seen, path, "includes what is not looked at here");
+	else if (strcmp(what, "conf.d/*.conf") == 0)
+		plaintext_in_folder(seen, "/etc/dovecot/conf.d");
+	else if (strcmp(what, "local.conf") == 0)
+		plaintext_in(seen, "/etc/dovecot/local.conf");
+	else
+		plaintext_unread(seen, path, "includes what is not looked at here");
+}
+
+static void
+plaintext_line(struct plaintext *seen, const char *path, const char *line)
+{
+	char name[64], value[256];
+
+	if (sscanf(line, " %63[a-z_] = %255[^ \t\r\n#]", name, value) == 2) {
+		bool yes = strcasecmp(value, "yes") == 0 || strcasecmp(value, "true") == 0;
+		bool no = strcasecmp(value, "no") == 0 || strcasecmp(value, "false") == 0;
+		bool disables = strcmp(name, "disable_plaintext_auth") == 0;
+
+		if (!disables && strcmp(name, "auth_allow_cleartext") != 0)
+			return;
+		if (!yes && !no)
+			plaintext_unread(seen, path, "its value is not looked up here");
+		else
+			seen->last = yes == disables ? OFF : ON;
+	} else if (sscanf(line, " !%63[a-z_] %255[^ \t\r\n]", name, value) == 2 &&
+		   strncmp(name, "include", 7) == 0) {
+		plaintext_include(seen, path, value);
+	}
+}
+
+static void
+plaintext_in(struct plaintext *seen, const char *path)
+{
+	char *text = doctor_read_file(path);
+
+	if (!text && errno != ENOENT)
+		plaintext_unread(seen, path, strerror(errno));
+	for (const char *line = text; line && *line;) {
+		plaintext_line(seen, path, line);
+		line += strcspn(line, "\n");
+		line += *line == '\n';
+	}
+	free(text);
+}
+
 void
 doctor_dovecot(struct doctor *doctor)
 {
-	static const char conf[] = "/etc/dovecot/dovecot.conf";
 	struct plaintext seen = {.last = NOT_SAID};
 
 	doctor_wanted(doctor, "off");
@@ -383,14 +399,11 @@ doctor_dovecot(struct doctor *doctor)
 		doctor_good(doctor, "not installed");
 		return;
 	}
-	if (access(conf, R_OK) != 0) {
-		doctor_unknown(doctor, "%s: %s", conf, strerror(errno));
+	if (access(DOVECOT_CONF, R_OK) != 0) {
+		doctor_unknown(doctor, "%s: %s", DOVECOT_CONF, strerror(errno));
 		return;
 	}
-	plaintext_in(&seen, conf);
-	plaintext_in_folder(&seen, "/etc/dovecot/conf.d");
-	/* Which dovecot.conf includes last, if it is there. */
-	plaintext_in(&seen, "/etc/dovecot/local.conf");
+	plaintext_in(&seen, DOVECOT_CONF);
 	if (seen.last == UNREAD)
 		doctor_unknown(doctor, "%s: %s", seen.file, seen.why);
 	else if (seen.last == ON)
