@@ -74,6 +74,15 @@ qf_txn_name_entry(struct qf_txn *txn, char entry[QF_ENTRY_MAX])
 		 (unsigned long long)atomic_fetch_add(&txn->entries, 1));
 }
 
+/* Into the trash: removed, or edited until nobody was left. */
+static bool
+goes_away(const struct qf_work *work)
+{
+	return !work->change->undoes &&
+	       (work->change->kind == QF_CHANGE_REMOVE ||
+		(work->change->kind == QF_CHANGE_EDIT && !work->was_control.p));
+}
+
 bool
 qf_work_begin(struct qf_work *work)
 {
@@ -83,10 +92,7 @@ qf_work_begin(struct qf_work *work)
 				   .command = work->command,
 				   .harm = work->harm,
 				   .became = work->became,
-				   .trash = work->change->kind == QF_CHANGE_REMOVE &&
-							    !work->change->undoes
-						    ? work->txn->options.trash
-						    : NULL,
+				   .trash = goes_away(work) ? work->txn->options.trash : NULL,
 				   .files = qf_msg_files(work->msg),
 				   .was_reason = env->quarantine,
 				   .was_last_try = env->last_try,
@@ -184,7 +190,7 @@ carry_out(struct qf_work *work)
 	case QF_CHANGE_DUE:
 		return qf_txn_due(work);
 	case QF_CHANGE_REMOVE:
-		return work->txn->away >= 0 ? qf_txn_remove_away(work) : qf_txn_remove(work);
+		return qf_txn_remove(work);
 	case QF_CHANGE_PURGE:
 		return qf_txn_purge(work);
 	case QF_CHANGE_LAST_TRY:

@@ -47,6 +47,8 @@ qf_txn_remove(struct qf_work *work)
 	int folder;
 	bool ok;
 
+	if (work->txn->away >= 0)
+		return qf_txn_remove_away(work);
 	if (!qf_work_is_only_one(work) || !qf_work_data_is_plain(work) || !qf_work_begin(work))
 		return false;
 	snprintf(part, sizeof(part), "%s" QF_PART, work->outcome->entry);

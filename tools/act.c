@@ -31,7 +31,7 @@
 
 static struct {
 	bool purge;
-	const char *reason, *trash;
+	const char *reason;
 } given;
 
 const struct opt hold_options[] = {
@@ -44,8 +44,6 @@ const struct opt release_options[] = {CHANGES_BLOCK, SOURCE_BLOCK, {.kind = OPT_
 const struct opt due_options[] = {CHANGES_BLOCK, SOURCE_BLOCK, {.kind = OPT_END}};
 const struct opt rm_options[] = {
 	{OPT_FLAG, "purge", 0, &given.purge, NULL, "destroy at once, not into the trash", NULL},
-	{OPT_STRING, "trash", 0, &given.trash, "DIR",
-	 "another trash, on any file system (default: .qf/trash)", NULL},
 	CHANGES_BLOCK,
 	SOURCE_BLOCK,
 	{.kind = OPT_END},
@@ -233,15 +231,18 @@ act_run(const char *command, const struct qf_change *change, const struct act_wa
 	struct act act = {.tally = {.command = command}, .change = *change};
 	struct qf_txn_options options;
 	struct qf_err err;
-	int status = source_open(&act.source);
+	char *trash = NULL;
+	int status = changes_trash(&trash);
 
+	if (!status)
+		status = source_open(&act.source);
 	if (ways)
 		act.ways = *ways;
 	pthread_mutex_init(&act.mutex, NULL);
 	/* What is destroyed has no way back, and the journal is to say so. */
 	options = changes_txn_options(change->kind == QF_CHANGE_PURGE ? "purge" : command,
 				      &act.source);
-	options.trash = act.ways.trash;
+	options.trash = trash;
 	if (!status && act.ways.ready && !changes_given()->dry_run)
 		status = act.ways.ready(&act.source, change);
 	if (!status) {
@@ -268,6 +269,7 @@ act_run(const char *command, const struct qf_change *change, const struct act_wa
 	qf_txn_free(act.txn);
 	selection_release(&act.selection);
 	source_close(&act.source);
+	free(trash);
 	pthread_mutex_destroy(&act.mutex);
 	return out_finish(status);
 }
@@ -306,21 +308,10 @@ int
 rm_run(char **operands, size_t n)
 {
 	const struct qf_change change = {.kind = given.purge ? QF_CHANGE_PURGE : QF_CHANGE_REMOVE};
-	char *trash = NULL;
-	struct act_ways ways = {0};
-	int status;
 
-	if (given.purge && given.trash) {
+	if (given.purge && changes_given()->trash) {
 		say_error("--purge: destroys; --trash keeps: leave one of them out");
 		return STATUS_USAGE;
 	}
-	/* The journal has to tell everybody where it is, from wherever they look. */
-	if (given.trash && !(trash = realpath(given.trash, NULL))) {
-		say_error("--trash: %s: %s", given.trash, strerror(errno));
-		return errno == ENOENT || errno == ENOTDIR ? STATUS_NO_INPUT : STATUS_DENIED;
-	}
-	ways.trash = trash;
-	status = act_run("rm", &change, &ways, operands, n);
-	free(trash);
-	return status;
+	return act_run("rm", &change, NULL, operands, n);
 }

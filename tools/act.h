@@ -26,7 +26,6 @@ struct act_ways {
 	act_carry *carry;
 	unsigned needs; /* QF_NEED_*, beside headers */
 	unsigned jobs;  /* at most so many at once */
-	const char *trash; /* qf_txn_options.trash */
 };
 
 /*

@@ -138,10 +138,8 @@ search_all(struct search *search, int64_t snapshot, struct qf_err *err)
 		if ((code = look(search, s, err)) != QF_OK)
 			break;
 	store_finalize(s);
-	if (code != QF_OK && audit_given.text && strstr(err->why, "fts5")) {
-		err->code = code = QF_E_USAGE;
+	if (code == QF_E_USAGE && audit_given.text)
 		snprintf(err->what, sizeof(err->what), "--text: %.200s", audit_given.text);
-	}
 	return code;
 }
 

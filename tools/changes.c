@@ -1,6 +1,7 @@
 /*
  * changes - what commands that change a queue have in common.
  */
+#include <errno.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +35,8 @@ static int format;
 
 const struct opt changes_rows[] = {
 	FIRST_ROWS,
+	{OPT_STRING, "trash", 0, &given.trash, "DIR",
+	 "another trash, on any file system (default: .qf/trash)", NULL},
 	{OPT_WORD, "format", 0, &format, "FORMAT", "table (text) or json", format_words},
 	LAST_ROWS,
 };
@@ -52,6 +55,16 @@ changes_journal(void)
 	const char *state = getenv("QF_STATE");
 
 	return given.journal ? given.journal : state && *state ? state : NULL;
+}
+
+int
+changes_trash(char **trash)
+{
+	*trash = given.trash ? realpath(given.trash, NULL) : NULL;
+	if (!given.trash || *trash)
+		return STATUS_OK;
+	say_error("--trash: %s: %s", given.trash, strerror(errno));
+	return errno == ENOENT || errno == ENOTDIR ? STATUS_NO_INPUT : STATUS_DENIED;
 }
 
 struct qf_txn_options

@@ -22,13 +22,16 @@ extern const struct opt changes_bare_rows[];
 /* What was given on the command line. */
 struct changes_options {
 	bool yes, dry_run, no_journal, json;
-	const char *note, *journal;
+	const char *note, *journal, *trash;
 	int64_t keep, wait;
 };
 const struct changes_options *changes_given(void);
 /* The folder of the journal: --journal, $QF_STATE; NULL for each queue directory's own. */
 const char *changes_journal(void);
-/* Options for qf_txn_new(). */
+/* --trash, as everybody finds it from wherever they look: to be freed; NULL without. An exit status,
+   where it is none. */
+int changes_trash(char **trash);
+/* Options for qf_txn_new(); but for the trash. */
 struct qf_txn_options changes_txn_options(const char *command, const struct source *source);
 
 /* Results counted; writing is one thread's at a time. */

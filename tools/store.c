@@ -73,6 +73,9 @@ store_failure(const struct store *store, int result, struct qf_err *err)
 	case SQLITE_IOERR:
 		return fail(err, QF_E_SYS, store->path, "%s%s%s", why, errno ? ": " : "",
 			    errno ? strerror(errno) : "");
+	case SQLITE_ERROR:
+		/* Of a query that somebody wrote. */
+		return fail(err, QF_E_USAGE, "query", "%s", why);
 	default:
 		return fail(err, QF_E_SYS, store->path, "%s", why);
 	}
@@ -305,6 +308,7 @@ store_open(const char *path, enum store_mode mode, struct store **out, struct qf
 		sqlite3_busy_timeout(store->db, BUSY_MS);
 		sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 		sqlite3_db_config(store->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+		sqlite3_limit(store->db, SQLITE_LIMIT_ATTACHED, 0);
 		snprintf(cache, sizeof(cache), "PRAGMA cache_size = -%d", CACHE_KB);
 		code = store_execute(store, cache, err);
 	}

@@ -40,6 +40,15 @@ shown(const struct qf_redactor *redactor, const char *text, struct qf_buf *scrat
 	return scratch->failed ? NULL : scratch->p;
 }
 
+/* Of what was done and cannot be taken back, why not; else what its result says of itself. */
+static const char *
+why_of(const struct qf_journal_entry *e)
+{
+	bool stays = e->undo == QF_UNDO_IMPOSSIBLE && e->result && strcmp(e->result, "done") == 0;
+
+	return e->undo_why && (stays || !e->why) ? e->undo_why : e->why;
+}
+
 static void
 put_json(const struct qf_journal_entry *e, const struct qf_redactor *redactor)
 {
@@ -51,7 +60,7 @@ put_json(const struct qf_journal_entry *e, const struct qf_redactor *redactor)
 		{"user", e->user}, {"host", e->host},     {"command", e->command},
 		{"queue", e->queue}, {"id", e->id},       {"note", shown(redactor, e->note, &note)},
 		{"result", e->result}, {"undo", qf_undo_name(e->undo)},
-		{"why", shown(redactor, e->why ? e->why : e->undo_why, &why)},
+		{"why", shown(redactor, why_of(e), &why)},
 	};
 
 	qf_json_open(&json, '{');
@@ -166,6 +175,8 @@ struct undo {
 	struct qf_txn *txn;
 	struct tally tally;
 	char last[QF_ENTRY_MAX];
+	size_t others;    /* of the same command as the last, that can be taken back too */
+	char passed[300]; /* what was done after the last, and cannot be; or empty */
 	const char *wanted;
 	bool found;
 	struct wanted *many; /* those of standard input, in the order of their names */
@@ -177,9 +188,19 @@ note_last(void *ctx, const struct qf_journal_entry *e)
 {
 	struct undo *undo = ctx;
 
+	const char *number = strrchr(e->entry, '-');
+	size_t n = number ? (size_t)(number + 1 - e->entry) : 0;
+
 	/* Not one that was interrupted: it may never have been done. Its name can be given. */
-	if (e->undo == QF_UNDO_POSSIBLE && e->result)
+	if (e->undo == QF_UNDO_POSSIBLE && e->result) {
+		undo->others = n && strncmp(undo->last, e->entry, n) == 0 ? undo->others + 1 : 0;
 		snprintf(undo->last, sizeof(undo->last), "%s", e->entry);
+		undo->passed[0] = '\0';
+	} else if (e->undo == QF_UNDO_IMPOSSIBLE && !e->undoes && e->result &&
+		   strcmp(e->result, "done") == 0) {
+		snprintf(undo->passed, sizeof(undo->passed), "%.20s of %.40s, %.80s: %.140s", e->command,
+			 e->id ? e->id : "?", e->entry, e->undo_why ? e->undo_why : "it has no way back");
+	}
 	return true;
 }
 
@@ -287,10 +308,14 @@ undo_run(char **operands, size_t n)
 	struct undo undo = {.tally = {.command = "undo"}};
 	struct qf_txn_options options;
 	struct qf_err err;
-	char *last = undo.last;
-	int status = source_open(&undo.source), one;
+	char *last = undo.last, *trash = NULL;
+	int status = changes_trash(&trash), one;
+
+	if (!status)
+		status = source_open(&undo.source);
 
 	options = changes_txn_options("undo", &undo.source);
+	options.trash = trash;
 	if (!status) {
 		const struct confine changer = {.how = CONFINE_CHANGER, .queue = undo.source.queue};
 
@@ -302,6 +327,11 @@ undo_run(char **operands, size_t n)
 			status = say_failure(&err);
 		operands = &last;
 		n = 1;
+		if (*undo.passed)
+			say_note("passed over: %s", undo.passed);
+		if (undo.others)
+			say_note("%zu more of the same command stay; their entries, as qf journal has them, can "
+				 "be given", undo.others);
 		if (!status && !*last) {
 			say_error("the journal has nothing that can be taken back");
 			status = STATUS_FINDINGS;
@@ -327,6 +357,7 @@ undo_run(char **operands, size_t n)
 		free(undo.many[i].entry);
 	free(undo.many);
 	qf_txn_free(undo.txn);
+	free(trash);
 	source_close(&undo.source);
 	return out_finish(status);
 }

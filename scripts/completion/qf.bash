@@ -74,6 +74,9 @@ _qf()
 		hold:--journal)
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 			return ;;
+		hold:--trash)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
 		hold:--format) words="table json" ;;
 		hold:--keep) return ;;
 		hold:--queue|hold:-Q)
@@ -94,6 +97,9 @@ _qf()
 		release:--journal)
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 			return ;;
+		release:--trash)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
 		release:--format) words="table json" ;;
 		release:--keep) return ;;
 		release:--queue|release:-Q)
@@ -109,12 +115,12 @@ _qf()
 		release:--jobs) return ;;
 		release:--max-ops) return ;;
 		release:--color) words="auto always never" ;;
-		rm:--trash)
-			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
-			return ;;
 		rm:--note) return ;;
 		rm:--wait) return ;;
 		rm:--journal)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
+		rm:--trash)
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 			return ;;
 		rm:--format) words="table json" ;;
@@ -137,6 +143,9 @@ _qf()
 		due:--journal)
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 			return ;;
+		due:--trash)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
 		due:--format) words="table json" ;;
 		due:--keep) return ;;
 		due:--queue|due:-Q)
@@ -157,6 +166,9 @@ _qf()
 		undo:--journal)
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 			return ;;
+		undo:--trash)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
 		undo:--format) words="table json" ;;
 		undo:--keep) return ;;
 		undo:--queue|undo:-Q)
@@ -175,6 +187,9 @@ _qf()
 		journal:--note) return ;;
 		journal:--wait) return ;;
 		journal:--journal)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
+		journal:--trash)
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 			return ;;
 		journal:--format) words="table json" ;;
@@ -383,6 +398,9 @@ _qf()
 		edit:--journal)
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 			return ;;
+		edit:--trash)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
 		edit:--format) words="table json" ;;
 		edit:--keep) return ;;
 		edit:--queue|edit:-Q)
@@ -406,6 +424,9 @@ _qf()
 		deliver:--journal)
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 			return ;;
+		deliver:--trash)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
 		deliver:--format) words="table json" ;;
 		deliver:--keep) return ;;
 		deliver:--queue|deliver:-Q)
@@ -427,6 +448,9 @@ _qf()
 		bounce:--note) return ;;
 		bounce:--wait) return ;;
 		bounce:--journal)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return ;;
+		bounce:--trash)
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 			return ;;
 		bounce:--format) words="table json" ;;
@@ -467,21 +491,21 @@ _qf()
 		ls:*) words="--format= --sort= --limit= --columns= --by= --watch= --explain --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
 		show:*) words="--format= --part= --body-limit= --no-body --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
 		shape:*) words="--format= --by= --senders --parents --min-subdomains= --buckets= --bucket-time= --linear --width= --top= --batch= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
-		hold:*) words="--reason= --yes --dry-run --note= --wait= --journal= --no-journal --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
-		release:*) words="--yes --dry-run --note= --wait= --journal= --no-journal --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
-		rm:*) words="--purge --trash= --yes --dry-run --note= --wait= --journal= --no-journal --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
-		due:*) words="--yes --dry-run --note= --wait= --journal= --no-journal --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
-		undo:*) words="--yes --dry-run --note= --wait= --journal= --no-journal --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
-		journal:*) words="--yes --dry-run --note= --wait= --journal= --no-journal --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
+		hold:*) words="--reason= --yes --dry-run --note= --wait= --journal= --no-journal --trash= --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
+		release:*) words="--yes --dry-run --note= --wait= --journal= --no-journal --trash= --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
+		rm:*) words="--purge --yes --dry-run --note= --wait= --journal= --no-journal --trash= --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
+		due:*) words="--yes --dry-run --note= --wait= --journal= --no-journal --trash= --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
+		undo:*) words="--yes --dry-run --note= --wait= --journal= --no-journal --trash= --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
+		journal:*) words="--yes --dry-run --note= --wait= --journal= --no-journal --trash= --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
 		wait:*) words="--for= --timeout= --format= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
 		audit:*) words="--db= --label= --bodies --digest --log= --zone= --year= --format= --snapshot= --against= --html= --apply --text= --every= --yes --dry-run --note= --wait= --journal= --no-journal --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
 		orphans:*) words="--format= --deep --grace= --warn= --crit= --log= --since= --output= --fix= --release --lost-found= --every= --ping= --yes --dry-run --note= --wait= --journal= --no-journal --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
 		tui:*) words="--read-only --idle-limit= --refresh= --plain --columns= --key= --actions --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
 		salvage:*) words="--from= --to= --plan= --save= --manifest= --commit= --abort= --smtp= --user= --password-file= --receipt= --log= --audit= --expired= --copy --hold --unhold= --due --limit= --rate= --lease= --retarget --progress= --format= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
 		doctor:*) words="--format= --owner= --mode= --stop-grace= --run-interval= --sendmail= --probe --fix= --yes --note= --journal= --no-journal --peer --timeout= --warn= --crit= --every= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
-		edit:*) words="--drop-rcpt= --rcpt= --set-rcpt= --set-sender= --refresh --yes --dry-run --note= --wait= --journal= --no-journal --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
-		deliver:*) words="--sendmail= --yes --dry-run --note= --wait= --journal= --no-journal --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
-		bounce:*) words="--sendmail= --yes --dry-run --note= --wait= --journal= --no-journal --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
+		edit:*) words="--drop-rcpt= --rcpt= --set-rcpt= --set-sender= --refresh --yes --dry-run --note= --wait= --journal= --no-journal --trash= --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
+		deliver:*) words="--sendmail= --yes --dry-run --note= --wait= --journal= --no-journal --trash= --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
+		bounce:*) words="--sendmail= --yes --dry-run --note= --wait= --journal= --no-journal --trash= --format= --keep= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
 		metrics:*) words="--format= --output= --listen= --top= --no-orphans --every= --queue= --config= --queue-return= --queue-warn= --min-queue-age= --now= --jobs= --max-ops= --redact --no-sandbox --color= --verbose --quiet --help" ;;
 		esac
 	fi

@@ -85,6 +85,23 @@ def rewriting(directory):
            "nobody left: removed", done.stderr, acting.shown(queue))
     done = act("undo", record["entry"], queue=queue)
     tap.ok(done.returncode == 0 and "qf" + ID in queue.of_message(), "and back", done.stderr)
+    away = queue.path + "-away"
+    os.mkdir(away, 0o700)
+    _, done = edited(queue, MANY, "--drop-rcpt=rcpt:/./", "--trash=" + away)
+    record = json.loads(done.stdout.splitlines()[0])
+    tap.ok(done.returncode == 0 and not queue.of_message() and os.listdir(away) == [record["entry"]],
+           "nobody left: removed into the trash that is named", done.stderr, os.listdir(away))
+    done = act("undo", queue=queue)
+    tap.ok(done.returncode == 0 and "qf" + ID in queue.of_message(), "and back from there", done.stderr)
+    got, done = edited(queue, MANY, "--drop-rcpt=rcpt:one", "--trash=" + away)
+    undone = act("undo", queue=queue)
+    with open(queue.place("qf" + ID), "rb") as f:
+        tap.ok(done.returncode == 0 and undone.returncode == 0 and f.read() == MANY,
+               "an edit that leaves others has nothing there", undone.stderr)
+    for command in (["hold", "--reason=x"], ["release"], ["due"], ["bounce"], ["deliver"], ["undo"]):
+        done = act(*command, "--trash=" + away + "/none", ID, queue=queue)
+        tap.ok(done.returncode == 66 and b"--trash: " in done.stderr and b"No such" in done.stderr,
+               "%s: a trash that is not there" % command[0], done.returncode, done.stderr)
 
     got, done = edited(queue, MANY, "--drop-rcpt=rcpt:nobody")
     record = json.loads(done.stdout.splitlines()[0])

@@ -169,6 +169,24 @@ def old_ones(queue, trash):
     tap.ok(done.returncode == 2 and b"no longer" in done.stderr, "and cannot be taken back", done.stderr)
 
 
+def the_last_one(queue):
+    queue.make("qf", acting.CONTROL)
+    acting.act("hold", "--reason=x", ID, queue=queue)
+    acting.act("rm", "--purge", "--yes", acting.OTHER, queue=queue)
+    done = acting.act("undo", queue=queue)
+    tap.ok(done.returncode == 0 and "qf" + ID in queue.of_message() and
+           b"passed over: purge of %s" % acting.OTHER.encode() in done.stderr,
+           "undo names the later change that has no way back", done.stderr)
+    queue.make("qf", acting.CONTROL)
+    acting.act("rm", "--yes", "ALL", queue=queue)
+    done = acting.act("undo", queue=queue)
+    tap.ok(done.returncode == 0 and b"1 more of the same command stay" in done.stderr,
+           "and how many of the same command stay", done.stderr)
+    done = acting.act("undo", queue=queue)
+    tap.ok(done.returncode == 0 and b"stay" not in done.stderr and len(queue.trash()) == 0, "until none does",
+           done.stderr)
+
+
 def main():
     try:
         with acting.fast_folder() as top, tempfile.TemporaryDirectory() as other:
@@ -192,6 +210,7 @@ def main():
                 os.mkdir(trash, 0o700)
                 part(queue, trash)
                 shutil.rmtree(trash)
+            the_last_one(queue)
     except laboratory.Missing as why:
         skip_all(why)
     tap.done()

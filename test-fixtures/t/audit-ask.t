@@ -132,6 +132,12 @@ def search():
     tap.ok(done.stdout.count(b"\r\n") == 3, "full text and a filter", done.stdout)
     done = audit("search", "--text=(")
     tap.ok(done.returncode == 64 and done.stderr, "bad words are said", done.returncode, done.stderr)
+    done = audit("search", '--text="')
+    tap.ok(done.returncode == 64 and b"--text" in done.stderr, "also those that are cut", done.stderr)
+    for wrong in ("select 'a' regexp '('", "attach 'x.db' as y", "select load_extension('x')", "selec"):
+        done = audit("sql", wrong)
+        tap.ok(done.returncode == 64 and b".db:" not in done.stderr, "sql: %s: usage" % wrong, done.returncode,
+               done.stderr)
     done = audit("search", "nonsense:1")
     tap.ok(done.returncode == 64, "and a bad filter", done.stderr)
     done = audit("search", "from:nobody-at-all")
