@@ -466,7 +466,9 @@ audit_classify_begin(struct audit_classifier *c, struct qf_err *err)
 	bool row;
 	enum qf_code code = store_cached(
 		c->store,
-		"SELECT min(c.created) FROM presence p JOIN messages m ON m.id = p.message"
+		"SELECT min(c.created), max(max(c.created, ifnull(c.last_try, 0)))"
+		" FILTER (WHERE max(c.created, ifnull(c.last_try, 0)) <= ?2)"
+		" FROM presence p JOIN messages m ON m.id = p.message"
 		" JOIN contents c ON c.id = m.content WHERE p.snapshot = ?1",
 		&s, err);
 
@@ -475,9 +477,12 @@ audit_classify_begin(struct audit_classifier *c, struct qf_err *err)
 	c->until = c->against.id ? c->against.finished : c->snapshot.started;
 	if (code == QF_OK) {
 		store_bind_int(s, 1, c->snapshot.id);
+		store_bind_int(s, 2, c->snapshot.started);
 		code = store_step(s, &row, err);
 		if (code == QF_OK && row && !store_is_null(s, 0))
 			from = store_int(s, 0);
+		if (code == QF_OK && row)
+			c->copied = store_int(s, 1);
 		store_reset(s);
 	}
 	if (code == QF_OK)

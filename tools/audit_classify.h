@@ -80,6 +80,7 @@ struct audit_classifier {
 	struct audit_cover cover;
 	bool has_mail; /* of mailboxes */
 	int64_t until; /* up to when evidence is asked for */
+	int64_t copied; /* the restored queue was copied then or later: the last that its messages say */
 	struct audit_fate fate, other;
 	struct audit_recipients live;
 	struct audit_recall recall;

@@ -288,8 +288,8 @@ is_proof(struct audit_case *out, const struct store_statement *s, int64_t from)
 		qf_time_format(store_time(s, 2), seen);
 		qf_time_format(from, last);
 		snprintf(out->doubt, sizeof(out->doubt),
-			 "a later snapshot: it was in the live queue at %s, before what the copy "
-			 "says of itself, of %s",
+			 "a later snapshot: it was in the live queue at %s, before the last that the "
+			 "copies say of themselves, of %s",
 			 seen, last);
 	} else if (!store_int(s, 4)) {
 		snprintf(out->doubt, sizeof(out->doubt),
@@ -356,7 +356,11 @@ enum qf_code
 audit_is_live(struct audit_classifier *c, struct audit_case *out, int64_t from, bool *yes,
 	      struct qf_err *err)
 {
-	enum qf_code code = is_live(c, out, same_id, from, yes, err);
+	enum qf_code code;
+
+	/* What was live before the copy was made may have been lost between. */
+	from = from < c->copied ? c->copied : from;
+	code = is_live(c, out, same_id, from, yes, err);
 
 	return code == QF_OK && !*yes ? is_live(c, out, other_id, from, yes, err) : code;
 }

@@ -241,6 +241,21 @@ def not_live():
         record = json.loads(done.stdout.splitlines()[0])
         got = record["class"], record["action"], record["missing"] or record["why"]
         tap.ok(got[:2] == wanted and word in got[2], "not live: " + name, got, done.stderr)
+    # Never tried: of when it was copied the others beside it tell.
+    case = Case("live-beside")
+    id = case.put(5, a)
+    case.index("old")
+    case.at("old", CAME - 500)
+    case.lose(id)
+    case.put(5, a, queue=case.restored)
+    case.put(6, b, queue=case.restored, tried=2000)
+    case.index("r", case.restored)
+    case.log(came(CAME, id), came(1, id_at(1, 30)))
+    done = case.audit("report", "--snapshot=r", "--against=old", "--format=json")
+    got = {r["id"]: (r["class"], r["action"], r["missing"]) for r in map(json.loads, done.stdout.splitlines())
+           if r.get("id")}[id]
+    tap.ok(got[:2] == undecided and "later snapshot" in got[2], "not live: there before another copy was last tried",
+           got, done.stderr)
 
 
 def live_elsewhere():
