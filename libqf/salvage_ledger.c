@@ -176,8 +176,9 @@ enum qf_ledger_says
 qf_ledger_ask(const struct qf_salvage *salvage, const char *message, const char *id,
 	      const char *data)
 {
-	/* A copy's source keeps it, wherever it went from the target: that it left says nothing. What
-	   moves, or comes in a bundle, may have come from there: the last that happened counts. */
+	/* A copy's source keeps it, wherever it went from the target: that it left says that it is not
+	   owed here. What moves, or comes in a bundle, may have come from there: the last that
+	   happened counts. */
 	struct tally tally = {.salvage = salvage,
 			      .data = data,
 			      .ever = salvage->options.copy && !salvage->options.as_run};
@@ -187,7 +188,9 @@ qf_ledger_ask(const struct qf_salvage *salvage, const char *message, const char 
 		return QF_LEDGER_NO;
 	index_of(message, id, index);
 	qf_marks_each(salvage->marks, index, count, &tally);
-	if (tally.left && !tally.ever && tally.left_at > tally.arrived_at)
+	if (tally.left && tally.ever)
+		return QF_LEDGER_HAS;
+	if (tally.left && tally.left_at > tally.arrived_at)
 		return QF_LEDGER_NO;
 	return tally.arrived ? QF_LEDGER_HAS : tally.elsewhere ? QF_LEDGER_ELSEWHERE : QF_LEDGER_NO;
 }
@@ -258,23 +261,19 @@ qf_ledger_has(const struct qf_salvage *salvage, const struct qf_msg *msg, bool *
 
 /* ------------------------------------------------------------------ taken away again */
 
-/* A directory of the source that never was a target needs nothing written down. One that was, together with
-   others which keep the account, gets manifests of its own for that. */
+/* Also where it never was a target: a backup of it may be copied there one day. */
 static enum qf_code
 begin_left_in(struct qf_salvage *salvage, size_t dir, struct qf_err *err)
 {
 	int home, folder;
-	struct stat st;
 	enum qf_code code = qf_home_open(salvage->from, dir, false, &home, err);
 
 	if (code)
 		return code == QF_E_NOT_FOUND ? QF_OK : code;
-	code = qf_home_folder(salvage->io, home, "manifests",
-			      qf_io_stat(salvage->io, home, QF_TARGET_MAIN, &st, AT_SYMLINK_NOFOLLOW) == 0,
-			      &folder, err);
+	code = qf_home_folder(salvage->io, home, "manifests", true, &folder, err);
 	qf_io_close(salvage->io, home);
 	if (code)
-		return code == QF_E_NOT_FOUND ? QF_OK : code;
+		return code;
 	code = qf_manifest_create(salvage->io, folder, salvage->run, QF_MANIFEST_LEFT,
 				  &salvage->left[salvage->nleft], err);
 	qf_io_close(salvage->io, folder);

@@ -229,7 +229,8 @@ def layouts():
         tap.ok(done.returncode == 0 and len(controls) == len(bodies) == count and
                set(controls.values()) <= {CONTROL, CONTROL.replace(b"S<ann@", b"S<eve@")},
                name, done.stderr, controls.keys(), bodies.keys(), controls.values())
-        left = [f for _, _, f in os.walk(p.source) if f]
+        # But for the account of what was taken away.
+        left = [f for _, _, names in os.walk(p.source) for f in names if not f.endswith(".left")]
         tap.ok(not left, name + ": nothing is left at the source", left)
 
 
@@ -371,6 +372,17 @@ def ledger():
         bring(second, p.top + backup if first == "move" else p.source)
         tap.ok(there == 2 and not [name for name in p.files() if name[:2] in ("qf", "hf", "df")],
                "%s, delivered, %s: not again" % (first, second), there, p.files())
+    p = Pair("copied-back")
+    p.message(IDS[0])
+    p.message(IDS[1])
+    shutil.copytree(p.source, p.top + backup)
+    p.run("run")
+    for source in (p.target, p.top + backup):
+        done = p.run("run", "--copy", source=source, target=p.source)
+        tap.ok(done.returncode == 1 and set(p.outcomes().values()) == {("skipped", "present")} and
+               len([name for name in p.files() if name[:2] == "qf"]) == 2 and
+               not [name for name in os.listdir(p.source) if name[:2] == "qf"],
+               "what was taken away is not copied there again", p.records, done.stderr)
     p = Pair("there-and-back")
     p.message(IDS[0])
     trips = []
