@@ -1319,7 +1319,7 @@ struct qf_txn_options {
 	const char *lost_found;  /* folder for what qf_txn_fix() rescues, on any file system;
 	                            NULL: .qf/lost+found of each queue directory */
 	bool no_journal;         /* work without; then nothing can be undone */
-	int64_t keep;            /* seconds a removed message stays in the trash */
+	int64_t keep;            /* seconds a removed message stays in the trash; below 0: for good */
 	int64_t now;
 };
 

@@ -316,6 +316,8 @@ undo_run(char **operands, size_t n)
 
 	options = changes_txn_options("undo", &undo.source);
 	options.trash = trash;
+	/* What is to be brought back must not be cleared away first as too old. */
+	options.keep = -1;
 	if (!status) {
 		const struct confine changer = {.how = CONFINE_CHANGER, .queue = undo.source.queue};
 

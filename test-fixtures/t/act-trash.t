@@ -158,12 +158,19 @@ def not_ours(queue, trash):
 
 def old_ones(queue, trash):
     queue.make("qf", acting.CONTROL)
+    was = {name: file for name, file in queue.of_message().items() if name[:2] in ("qf", "df")}
+    later = "--now=@%d" % (acting.NOW + 8 * 86400)
+    for where in (["--trash=" + trash], []):
+        entry = entry_of(acting.act("rm", *where, "--format=json", ID, queue=queue))
+        done = acting.act("undo", *where, later, entry, queue=queue)
+        tap.ok(done.returncode == 0 and queue.of_message() == was,
+               "undo brings back what is older than --keep, and clears nothing away %s" % where,
+               done.returncode, done.stderr)
     entry = entry_of(remove(queue, trash))
     cut = os.path.join(trash, "20200101T000000Z-host-1-0.copy")
     os.mkdir(cut, 0o700)
-    later = acting.act("rm", "--trash=" + trash, "--format=json",
-                       "--now=@%d" % (acting.NOW + 8 * 86400), acting.OTHER, queue=queue)
-    tap.ok(list(entries(trash)) == [entry_of(later)], "what is older than --keep goes", entry,
+    other = acting.act("rm", "--trash=" + trash, "--format=json", later, acting.OTHER, queue=queue)
+    tap.ok(list(entries(trash)) == [entry_of(other)], "what is older than --keep goes", entry,
            entries(trash).keys())
     done = acting.act("undo", entry, queue=queue)
     tap.ok(done.returncode == 2 and b"no longer" in done.stderr, "and cannot be taken back", done.stderr)
