@@ -3,7 +3,6 @@
  */
 #include <string.h>
 
-#include "out.h"
 #include "salvage_list.h"
 
 void
@@ -66,16 +65,4 @@ salvage_list_next(const struct salvage_list *list, const char *path)
 {
 	path = path ? path + strlen(path) + 1 : list->paths.p;
 	return path && path < list->paths.p + list->paths.n ? path : NULL;
-}
-
-void
-salvage_list_end(struct salvage_list *list)
-{
-	struct qf_buf line = {0};
-
-	if (!list->report->json)
-		return;
-	qf_salvage_render_total(list->report->command, &list->totals, NULL, NULL, &line);
-	out_add_buf(&line);
-	qf_buf_release(&line);
 }

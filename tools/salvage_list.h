@@ -21,7 +21,5 @@ enum qf_code salvage_list_fill(struct salvage_list *list, const struct qf_salvag
 const char *salvage_list_next(const struct salvage_list *list, const char *path);
 /* Tell of a message, and count it. */
 void salvage_list_tell(struct salvage_list *list, const struct qf_salvage_record *record);
-/* The account of it in JSON, or nothing. */
-void salvage_list_end(struct salvage_list *list);
 
 #endif

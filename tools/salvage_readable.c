@@ -400,7 +400,7 @@ salvage_readable(struct source *source, struct qf_queue *from, const char *to,
 		close(out.folder);
 	if (!status) {
 		tell_all(&out);
-		salvage_list_end(&out.list);
+		report_totals(out.list.report, &out.list.totals, NULL);
 		say_note("%llu messages in %s; the queue is as it was",
 			 (unsigned long long)out.list.totals.moved, to);
 	}

@@ -189,37 +189,45 @@ say_sides(const struct qf_salvage_totals *totals, const struct qf_salvage_sides 
 }
 
 void
-report_end(const struct report *report, const struct qf_salvage *salvage, bool with_sides)
+report_totals(const struct report *report, const struct qf_salvage_totals *totals,
+	      const struct qf_salvage_sides *sides)
 {
-	struct qf_salvage_totals totals;
-	struct qf_salvage_sides sides;
 	struct qf_buf line = {0};
+	bool verify = strcmp(report->command, "verify") == 0;
 
-	qf_salvage_totals(salvage, &totals);
-	qf_salvage_sides(salvage, &sides);
 	if (report->json) {
-		qf_salvage_render_total(report->command, &totals, with_sides ? &sides : NULL,
-					report->redactor, &line);
+		qf_salvage_render_total(report->command, totals, sides, report->redactor, &line);
 		out_add_buf(&line);
 		qf_buf_release(&line);
 		return;
 	}
-	if (with_sides)
-		say_sides(&totals, &sides, report->redactor);
-	qf_buf_addf(&line, "%" PRIu64 " planned = %" PRIu64 " %s", totals.planned, totals.moved,
-		    with_sides ? "to be moved" : "moved");
-	if (strcmp(report->command, "verify") == 0)
-		qf_buf_addf(&line, " (%" PRIu64 " there, %" PRIu64 " gone since)", totals.there,
-			    totals.gone);
-	add_whys(&line, "skipped", totals.skipped);
-	add_whys(&line, "failed", totals.failed);
-	if (strcmp(report->command, "verify") == 0)
+	if (sides)
+		say_sides(totals, sides, report->redactor);
+	qf_buf_addf(&line, "%" PRIu64 " planned = %" PRIu64 " %s", totals->planned, totals->moved,
+		    sides ? "to be moved" : "moved");
+	if (verify)
+		qf_buf_addf(&line, " (%" PRIu64 " there, %" PRIu64 " gone since)", totals->there,
+			    totals->gone);
+	add_whys(&line, "skipped", totals->skipped);
+	add_whys(&line, "failed", totals->failed);
+	if (verify)
 		qf_buf_addf(&line, "; %" PRIu64 " left at the source, %" PRIu64 " held, %" PRIu64
-			    " unexplained", totals.left, totals.held, qf_salvage_unexplained(&totals));
+			    " unexplained", totals->left, totals->held, qf_salvage_unexplained(totals));
 	qf_buf_addc(&line, '\n');
 	out_add_buf(&line);
 	qf_buf_release(&line);
-	if (!with_sides && strcmp(report->command, "run") == 0 && sides.claims)
+}
+
+void
+report_end(const struct report *report, const struct qf_salvage *salvage, bool with_sides)
+{
+	struct qf_salvage_totals totals;
+	struct qf_salvage_sides sides;
+
+	qf_salvage_totals(salvage, &totals);
+	qf_salvage_sides(salvage, &sides);
+	report_totals(report, &totals, with_sides ? &sides : NULL);
+	if (!report->json && !with_sides && strcmp(report->command, "run") == 0 && sides.claims)
 		say_note("%" PRIu64 " claimed by earlier runs: qf salvage resume", sides.claims);
 }
 

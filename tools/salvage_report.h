@@ -17,7 +17,10 @@ struct report {
 /* Callbacks of struct qf_salvage_options; ctx is the report. */
 void report_message(void *ctx, const struct qf_salvage_record *record);
 void report_progress(void *ctx, const struct qf_salvage_totals *totals, uint64_t of);
-/* The qf.salvage.total/1 object, or lines for people. sides: what is known of both sides too. */
+/* The qf.salvage.total/1 object, or lines for people. sides: of what is planned, both sides; or NULL. */
+void report_totals(const struct report *report, const struct qf_salvage_totals *totals,
+		   const struct qf_salvage_sides *sides);
+/* The same of all that was done. sides: what is known of both sides too. */
 void report_end(const struct report *report, const struct qf_salvage *salvage, bool sides);
 /* The exit status of the account alone. */
 int report_status(const struct report *report, const struct qf_salvage *salvage, bool verify);

@@ -34,7 +34,8 @@ struct resubmitting {
 	struct smtp *smtp;
 	struct qf_txn *txn;
 	char name[256];
-	bool stop; /* there is no use in going on */
+	bool stop;   /* there is no use in going on with this connection */
+	bool unsent; /* it was gone before the whole message had been said: nobody was accepted */
 	/* The message in hand. */
 	const char *id;
 	struct qf_outcome outcome;
@@ -228,6 +229,12 @@ say_data(struct resubmitting *r, struct qf_slice headers, int fd, char text[SMTP
 	while ((n = read(fd, bytes, sizeof(bytes))) > 0)
 		if (!smtp_put(r->smtp, (struct qf_slice){bytes, (size_t)n}))
 			break;
+	if (smtp_is_gone(r->smtp)) {
+		/* Its dot was not said. */
+		snprintf(text, SMTP_TEXT, "the connection is gone");
+		return 0;
+	}
+	r->unsent = false;
 	if (n < 0) {
 		/* Not the whole of it: without its dot it is not accepted. */
 		snprintf(text, SMTP_TEXT, "its data file cannot be read: %s", strerror(errno));
@@ -236,15 +243,17 @@ say_data(struct resubmitting *r, struct qf_slice headers, int fd, char text[SMTP
 		return -1;
 	}
 	code = smtp_end(r->smtp, text);
-	if (code == 0)
+	if (code == 0) {
 		snprintf(text, SMTP_TEXT,
 			 "the server's answer to the whole message was lost: it may go out "
 			 "a second time");
+		r->why = QF_SALVAGE_WHY_ERROR;
+	}
 	return code;
 }
 
 /* One transaction, for recipients from first on; marks 'd' for whom it was accepted. The next
- * first. */
+   first. */
 static size_t
 transact(struct resubmitting *r, const struct qf_envelope *env, const struct needs *needs,
 	 struct qf_slice headers, int fd, size_t first, char *marks, char why[SMTP_TEXT])
@@ -253,14 +262,15 @@ transact(struct resubmitting *r, const struct qf_envelope *env, const struct nee
 	char text[SMTP_TEXT] = "";
 	int code = 0;
 
+	r->unsent = true;
 	if (say_mail(r, env, needs, text)) {
-		for (; last < env->nrecipients && last - first < GROUP_MAX; last++) {
+		for (; last < env->nrecipients && last - first < GROUP_MAX && !smtp_is_gone(r->smtp); last++) {
 			marks[last] = say_rcpt(r, &env->recipients[last], text) ? 'a' : ' ';
 			taken += marks[last] == 'a';
 			if (marks[last] == ' ')
 				snprintf(why, SMTP_TEXT, "%s", text);
 		}
-		if (taken)
+		if (taken && !smtp_is_gone(r->smtp))
 			code = say_data(r, headers, fd, text);
 	} else {
 		last = env->nrecipients;
@@ -270,11 +280,51 @@ transact(struct resubmitting *r, const struct qf_envelope *env, const struct nee
 	for (size_t i = first; i < last; i++)
 		if (marks[i] == 'a')
 			marks[i] = code / 100 == 2 ? 'd' : ' ';
-	if (code == 0 && taken)
-		r->stop = true;
-	else if (code / 100 != 2 && r->smtp)
-		r->stop |= smtp_command(r->smtp, "RSET", text) == 0;
-	return last;
+	r->stop = r->smtp && smtp_is_gone(r->smtp);
+	r->unsent &= r->stop;
+	if (code / 100 != 2 && r->smtp && !r->stop)
+		r->stop = smtp_command(r->smtp, "RSET", text) == 0;
+	return r->unsent ? first : last;
+}
+
+/* A connection that is gone is made once more. False, and why not. */
+static bool
+connect_again(struct resubmitting *r, char why[SMTP_TEXT])
+{
+	smtp_close(r->smtp);
+	r->smtp = NULL;
+	r->stop = false;
+	if (signals_caught())
+		snprintf(why, SMTP_TEXT, "not begun");
+	else
+		r->smtp = smtp_open(&r->options, why);
+	return r->smtp != NULL;
+}
+
+/* All transactions that it takes. A server may close the connection after each message, or be replaced:
+   where nothing of a transaction can have been accepted it is said once more. */
+static void
+say_all(struct resubmitting *r, const struct qf_envelope *env, const struct needs *needs,
+	struct qf_slice headers, int fd, char *marks, char why[SMTP_TEXT])
+{
+	size_t tried = SIZE_MAX;
+	const char *lack = NULL;
+
+	for (size_t i = 0; i < env->nrecipients && r->smtp && !r->stop;) {
+		lack = lacking(smtp_server(r->smtp), needs);
+		r->why = lack ? QF_SALVAGE_WHY_LACKS : QF_SALVAGE_WHY_REFUSED;
+		if (lack)
+			break;
+		i = transact(r, env, needs, headers, fd, i, marks, why);
+		if (!r->unsent)
+			continue;
+		r->why = QF_SALVAGE_WHY_STOPPED;
+		if (tried == i || !connect_again(r, why))
+			return;
+		tried = i;
+	}
+	if (lack)
+		snprintf(why, SMTP_TEXT, "%s", lack);
 }
 
 /* ------------------------------------------------------------------ one message */
@@ -287,7 +337,6 @@ hand_over(struct resubmitting *r, struct qf_hand *hand)
 	char *marks = calloc(env->nrecipients + 1, 1), why[SMTP_TEXT] = "";
 	struct qf_buf headers = {0};
 	int fd = qf_hand_data(hand);
-	const char *lack;
 	struct needs needs;
 
 	add_received(r, &headers);
@@ -297,13 +346,7 @@ hand_over(struct resubmitting *r, struct qf_hand *hand)
 	} else {
 		memset(marks, ' ', env->nrecipients);
 		find_needs(msg, (struct qf_slice){headers.p, headers.n}, fd, &needs);
-		lack = lacking(smtp_server(r->smtp), &needs);
-		r->why = lack ? QF_SALVAGE_WHY_LACKS : QF_SALVAGE_WHY_REFUSED;
-		if (lack)
-			snprintf(why, sizeof(why), "%s", lack);
-		for (size_t i = 0; !lack && i < env->nrecipients && r->smtp && !r->stop;)
-			i = transact(r, env, &needs, (struct qf_slice){headers.p, headers.n}, fd, i,
-				     marks, why);
+		say_all(r, env, &needs, (struct qf_slice){headers.p, headers.n}, fd, marks, why);
 	}
 	qf_hand_end(hand, marks ? marks : "", why, &r->outcome);
 	if (fd >= 0)
@@ -360,25 +403,20 @@ do_one(struct resubmitting *r, const char *path)
 static void
 do_all(struct resubmitting *r)
 {
-	char why[SMTP_TEXT];
+	char why[SMTP_TEXT] = "no server";
 	const char *path = NULL;
 
 	while ((path = salvage_list_next(&r->list, path))) {
 		const char *slash = strrchr(path, '/');
 
-		/* A connection that is gone is made once more. */
-		if (r->stop && r->smtp) {
-			smtp_close(r->smtp);
-			r->smtp = signals_caught() ? NULL : smtp_open(&r->options, why);
-			r->stop = false;
-		}
+		if (r->stop && r->smtp)
+			connect_again(r, why);
 		if (r->smtp && !signals_caught()) {
 			do_one(r, path);
 		} else {
 			struct qf_salvage_record record = {.outcome = QF_SALVAGE_SKIPPED,
 							   .why = QF_SALVAGE_WHY_STOPPED,
-							   .detail = signals_caught() ? "not begun"
-										      : "no server",
+							   .detail = signals_caught() ? "not begun" : why,
 							   .id = slash + 3,
 							   .file = slash + 1,
 							   .bounce_at = QF_TIME_NONE,
@@ -484,7 +522,7 @@ salvage_resubmit(struct source *source, struct qf_queue *from, const struct resu
 		status = say_failure(&err);
 	if (!status) {
 		do_all(&r);
-		salvage_list_end(&r.list);
+		report_totals(r.list.report, &r.list.totals, NULL);
 		status = end_status(&r);
 	}
 	smtp_close(r.smtp);

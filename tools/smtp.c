@@ -21,6 +21,8 @@
 #define GRACE 3
 #define SLICE 200 /* ms */
 #define BLOCK 16384
+/* RFC 5321, 3.8: with this answer, to whatever command, the server closes the connection. */
+#define CLOSES 421
 
 struct smtp {
 #if HAVE_CURL
@@ -153,6 +155,7 @@ read_answer(struct smtp *smtp, char text[SMTP_TEXT], bool abilities, int seconds
 			note_ability(smtp, line + 4);
 	} while (strlen(line) > 3 && line[3] == '-');
 	snprintf(text, SMTP_TEXT, "%.250s", line);
+	smtp->gone = atoi(line) == CLOSES;
 	return atoi(line);
 }
 
@@ -346,6 +349,12 @@ smtp_close(struct smtp *smtp)
 }
 
 #endif
+
+bool
+smtp_is_gone(const struct smtp *smtp)
+{
+	return smtp->gone;
+}
 
 const struct smtp_server *
 smtp_server(const struct smtp *smtp)

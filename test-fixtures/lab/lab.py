@@ -140,6 +140,7 @@ class Sink:
     def __init__(self, log=None, port=0):
         self.log = log
         self.delay = 0
+        self.one_each = False # closes the connection behind each message
         self.messages = []
         self._rules = []
         self._lock = threading.Lock()
@@ -246,6 +247,8 @@ class Sink:
             reply = reply.encode("latin-1")
         stream.write(reply.replace(b"\n", b"\r\n") + b"\r\n")
         stream.flush()
+        if reply.startswith(b"421"):
+            raise EOFError
         return reply[:1] in (b"2", b"3")
 
     def _talk(self, stream):
@@ -304,6 +307,8 @@ class Sink:
                         out.write(json.dumps(dict(message, headers=headers.decode("latin-1"))))
                         out.write("\n")
         self._say(stream, "answered", b"", reply)
+        if self.one_each:
+            raise EOFError
 
 
 # --------------------------------------------------------------------------- a private sendmail
