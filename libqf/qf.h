@@ -1754,7 +1754,8 @@ enum qf_salvage_outcome {
 	X(HELD, "held")         /* resubmit: release it first */ \
 	X(REFUSED, "refused")   /* resubmit: by the server, for some or all; those are still queued */ \
 	X(LACKS, "lacks")       /* resubmit: the server lacks what the message needs */ \
-	X(MOVED_BACK, "moved-back") /* verify: by a run from the target to the source */
+	X(MOVED_BACK, "moved-back") /* verify: by a run from the target to the source */ \
+	X(ELSEWHERE, "elsewhere") /* verify: a later run has brought it to another queue */
 
 enum qf_salvage_why {
 #define X(id, word) QF_SALVAGE_WHY_##id,

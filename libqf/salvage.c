@@ -168,6 +168,8 @@ put_head(struct qf_salvage *salvage, const char *how)
 	qf_json_string(&json, options->command);
 	qf_json_key(&json, "time");
 	qf_json_time(&json, options->now);
+	qf_json_key(&json, "at");
+	qf_json_int(&json, qf_mark_now());
 	qf_json_key(&json, "host");
 	qf_json_string(&json, host);
 	qf_json_key(&json, "target");

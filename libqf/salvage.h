@@ -150,11 +150,17 @@ bool qf_ledger_find(const struct qf_marks *marks, const char *message, const cha
 /* The sum of its body, as text. False: it cannot be read. */
 bool qf_salvage_body_sum(struct qf_queue *queue, const struct qf_msg *msg, char sha[QF_SHA_TEXT],
 			 const volatile int *cancel);
-/* Write down at the source that these leave it, if it ever was a target; on disk before they are gone.
-   Of each key, message, directory; the sums if they are known. From any lane. */
-void qf_ledger_left_close(struct qf_salvage *salvage);
+/* Write down at the source that these leave it; on disk before they are gone. Of each key, message,
+   directory; the sums if they are known. From any lane. */
 enum qf_code qf_ledger_leave(struct qf_salvage *salvage, const struct qf_mark *marks, size_t n,
 			     struct qf_err *err);
+void qf_ledger_left_close(struct qf_salvage *salvage);
+/* What runs ever brought to a queue and took away from it, as itself has it written down, by the id it has
+   there. */
+enum qf_code qf_ledger_journeys(struct qf_queue *queue, struct qf_marks **marks, struct qf_err *err);
+/* Was the message of that id taken away later than at (qf_mark_now()), and not brought again since? data:
+   the sum of its body; NULL: of any. */
+bool qf_ledger_left_since(const struct qf_marks *marks, const char *id, const char *data, int64_t at);
 /* No run copies meanwhile; if not shared, none moves either. Waited for as long as a lease is; then
    QF_E_BUSY. */
 enum qf_code qf_ledger_lock(struct qf_salvage *salvage, bool shared, struct qf_err *err);

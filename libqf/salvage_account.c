@@ -29,6 +29,7 @@ struct qf_accounts {
 	/* Of the manifest in hand. */
 	uint16_t run;
 	uint16_t only;              /* its one directory at the source; 0: it has several */
+	int64_t at;                 /* when it was begun */
 	bool ours, copies;
 	bool nomem, wrong_target;
 };
@@ -297,8 +298,6 @@ take_moved(struct qf_accounts *accounts, struct qf_account *a, const json_t *jso
 	memcpy(a->data, data, 32);
 	free(a->key);
 	a->key = NULL;
-	if (!a->arrivals)
-		a->arrivals = 1;
 }
 
 static void
@@ -330,6 +329,7 @@ take_record(struct qf_accounts *accounts, const json_t *json)
 	} else if (!a->moved && line.planned) {
 		a->outcome = QF_SALVAGE_SKIP;
 		a->why = QF_SALVAGE_WHY_NONE;
+		a->at = accounts->at;
 	}
 }
 
@@ -376,9 +376,6 @@ take_mark(struct qf_accounts *accounts, const json_t *json)
 	/* Of marks of one claim the last one counts; those of another claim are for another journey. */
 	if (!a || (a->mark && a->key_hash == key_hash && (a->moved || number < a->mark)))
 		return;
-	if (a->key_hash != key_hash && !(a->mark && a->voided) && !(a->moved && !a->mark) &&
-	    a->arrivals < UINT16_MAX)
-		a->arrivals++;
 	free(a->key);
 	a->key = strdup(key);
 	accounts->nomem |= !a->key;
@@ -386,6 +383,7 @@ take_mark(struct qf_accounts *accounts, const json_t *json)
 	a->moved = false;
 	a->has_origin = qf_hex_read(text_of(json, "message"), a->origin, sizeof(a->origin));
 	a->mark = number;
+	a->at = json_integer_value(json_object_get(json, "at"));
 	a->lane = (uint8_t)lane;
 	a->voided = json_is_true(json_object_get(json, "void"));
 	a->copied = accounts->copies;
@@ -408,6 +406,7 @@ take_head(struct qf_accounts *accounts, const json_t *json)
 	accounts->copies = json_is_true(json_object_get(json, "copy"));
 	accounts->run = *run ? path_index(accounts, run) : 0;
 	accounts->only = 0;
+	accounts->at = json_integer_value(json_object_get(json, "at"));
 	for (size_t i = 0; i < n && accounts->ours; i++) {
 		const char *path = json_string_value(json_array_get(from, i));
 		uint16_t at = path_index(accounts, path ? path : "");
@@ -528,14 +527,6 @@ const char *
 qf_accounts_path(const struct qf_accounts *accounts, size_t index)
 {
 	return accounts->paths[index];
-}
-
-const struct qf_account *
-qf_accounts_find(struct qf_accounts *accounts, const char *id, const char *path)
-{
-	const struct line line = {.id = id, .from = path_index(accounts, path)};
-
-	return find(accounts, &line);
 }
 
 bool

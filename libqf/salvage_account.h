@@ -26,9 +26,9 @@ struct qf_account {
 	uint16_t dir;               /* of the target; UINT16_MAX: none of them */
 	uint16_t from, to;          /* indices of paths */
 	uint16_t run;               /* of an import: index of the export's name; 0: none */
-	uint16_t arrivals;          /* how often it was on its way: what is moved back may come again */
 	unsigned mark;              /* number of the mark that counts; 0: none */
 	uint64_t key_hash;          /* of the claim's key, in that mark */
+	int64_t at;                 /* when it was marked, else planned; as qf_mark_now() */
 	char *key;                  /* that key; NULL once a manifest says that it has arrived */
 	uint32_t next;              /* with the same hash */
 };
@@ -51,9 +51,6 @@ enum qf_code qf_accounts_read_file(struct qf_accounts *accounts, struct qf_targe
 size_t qf_accounts_n(const struct qf_accounts *accounts);
 const struct qf_account *qf_accounts_at(const struct qf_accounts *accounts, size_t i);
 const char *qf_accounts_path(const struct qf_accounts *accounts, size_t index);
-/* Of that id, from the directory of that path; NULL. */
-const struct qf_account *qf_accounts_find(struct qf_accounts *accounts, const char *id,
-					  const char *path);
 /* Did it come from the directory of that path? */
 bool qf_account_is_from(const struct qf_accounts *accounts, const struct qf_account *account,
 			const char *path);

@@ -148,15 +148,19 @@ struct tally {
 	int64_t arrived_at, left_at; /* the latest */
 };
 
+static bool
+is_body(const struct qf_mark *mark, const char *data)
+{
+	return !data || strncmp(mark->sha_data, data, 32) == 0 ||
+	       (mark->left && strncmp(mark->sha_data, ANY_BODY, 32) == 0);
+}
+
 static void
 count(void *ctx, const struct qf_mark *mark)
 {
 	struct tally *tally = ctx;
 
-	if (mark->voided || (!mark->left && !mark->brief))
-		return;
-	if (tally->data && strncmp(mark->sha_data, tally->data, 32) != 0 &&
-	    !(mark->left && strncmp(mark->sha_data, ANY_BODY, 32) == 0))
+	if (mark->voided || (!mark->left && !mark->brief) || !is_body(mark, tally->data))
 		return;
 	if (mark->left) {
 		tally->left_at = !tally->left || mark->at > tally->left_at ? mark->at : tally->left_at;
@@ -333,6 +337,70 @@ qf_ledger_left_close(struct qf_salvage *salvage)
 	free(salvage->left);
 	salvage->left = NULL;
 	salvage->nleft = 0;
+}
+
+static enum qf_mark_wish
+wish_journey(void *ctx, const struct qf_mark *mark, char index[QF_CLAIM_KEY_MAX])
+{
+	const char *slash = strrchr(mark->key, '/'), *name = mark->left && slash ? slash + 1 : mark->name;
+
+	(void)ctx;
+	if (strlen(name) < 3)
+		return QF_MARK_UNWANTED;
+	snprintf(index, QF_CLAIM_KEY_MAX, "%s", name + 2);
+	return QF_MARK_BRIEF;
+}
+
+enum qf_code
+qf_ledger_journeys(struct qf_queue *queue, struct qf_marks **marks, struct qf_err *err)
+{
+	struct qf_io *io = qf_queue_io(queue);
+	size_t ndirs = qf_queue_ndirs(queue), n = 0;
+	int *folders = calloc(ndirs ? ndirs : 1, sizeof(*folders)), home;
+	enum qf_code code = folders ? QF_OK : qf_err_nomem(err);
+
+	for (size_t i = 0; i < ndirs && !code; i++) {
+		if (qf_queue_dir(queue, i)->trouble)
+			continue;
+		code = qf_home_open(queue, i, false, &home, err);
+		if (!code) {
+			code = qf_home_folder(io, home, "manifests", false, &folders[n], err);
+			n += code == QF_OK;
+			qf_io_close(io, home);
+		}
+		if (code == QF_E_NOT_FOUND)
+			code = QF_OK;
+	}
+	if (!code)
+		code = qf_marks_read(io, folders, n, true, wish_journey, NULL, marks, err);
+	while (n)
+		qf_io_close(io, folders[--n]);
+	free(folders);
+	return code;
+}
+
+struct last {
+	const char *data;
+	int64_t brought, left;
+};
+
+static void
+note_last(void *ctx, const struct qf_mark *mark)
+{
+	struct last *last = ctx;
+	int64_t *at = mark->left ? &last->left : &last->brought;
+
+	if (!mark->voided && is_body(mark, last->data) && mark->at > *at)
+		*at = mark->at;
+}
+
+bool
+qf_ledger_left_since(const struct qf_marks *marks, const char *id, const char *data, int64_t at)
+{
+	struct last last = {.data = data};
+
+	qf_marks_each(marks, id, note_last, &last);
+	return last.left > at && last.left > last.brought;
 }
 
 /* ------------------------------------------------------------------ who is at the target */

@@ -28,10 +28,11 @@ struct verify {
 		uint8_t whose;
 	} * claims;                 /* by id */
 	size_t nclaims, claims_cap;
-	/* All that was brought to the target, and to the source, from the target among others: read when it
-	   is asked for. */
-	struct qf_target source;
-	struct qf_accounts *forth, *back;
+	/* What runs have brought to each side and taken away: read when it is asked for. */
+	struct side {
+		struct qf_marks *journeys;
+		bool asked;
+	} source, target;
 	bool nomem;
 };
 
@@ -185,8 +186,12 @@ see_source(void *ctx, struct qf_msg *msg)
 	const struct verify *v = seen->v;
 	const struct qf_dir *d = qf_queue_dir(v->salvage->from, qf_msg_files(msg)->dir);
 
-	seen->again |= qf_account_is_from(v->accounts, seen->account, d->path) &&
-		       has_origin(seen->account, msg);
+	/* Wherever its bundle was unpacked: it is one of this source if it is the same message. */
+	if (seen->account->run)
+		seen->again |= seen->account->has_origin && has_origin(seen->account, msg);
+	else
+		seen->again |= qf_account_is_from(v->accounts, seen->account, d->path) &&
+			       has_origin(seen->account, msg);
 	return !seen->again;
 }
 
@@ -222,47 +227,14 @@ is_staged(struct verify *v, const struct qf_account *a)
 	return qf_arrive_is_staged(&v->salvage->target, &arrival);
 }
 
-/* Not known: then nothing was moved back. */
+/* Did a run take it away since? What is not known was not. */
 static bool
-read_journeys(struct verify *v)
+was_taken(struct side *side, struct qf_queue *queue, const char *id, const char *data, int64_t at)
 {
-	struct qf_salvage *salvage = v->salvage;
-
-	if (v->back)
-		return true;
-	v->forth = v->forth ? v->forth : qf_accounts_new();
-	v->back = qf_accounts_new();
-	if (v->forth && v->back && qf_accounts_list(v->forth, salvage->from) &&
-	    qf_accounts_list(v->back, salvage->to) &&
-	    (v->source.queue || !qf_target_open(salvage->from, true, &v->source, NULL)) &&
-	    !qf_accounts_read(v->forth, &salvage->target, NULL) &&
-	    !qf_accounts_read(v->back, &v->source, NULL))
-		return true;
-	qf_accounts_free(v->back);
-	qf_accounts_free(v->forth);
-	v->back = v->forth = NULL;
-	return false;
-}
-
-/* Was it moved back as often as it was moved here? The manifests of both sides tell. */
-static bool
-was_moved_back(struct verify *v, const struct qf_account *a)
-{
-	struct qf_queue *to = v->salvage->to;
-	const struct qf_account *all;
-	uint64_t times = 0;
-
-	if (!read_journeys(v))
-		return false;
-	for (size_t i = 0; i < qf_queue_ndirs(to); i++) {
-		const struct qf_account *b =
-			qf_accounts_find(v->back, a->name + 2, qf_queue_dir(to, i)->path);
-
-		if (b && !b->copied && (b->moved || (b->mark && !b->voided)))
-			times += b->arrivals;
-	}
-	all = qf_accounts_find(v->forth, a->id, qf_accounts_path(v->accounts, a->from));
-	return all && times >= all->arrivals && times >= a->arrivals;
+	if (!side->asked && qf_ledger_journeys(queue, &side->journeys, NULL))
+		side->journeys = NULL;
+	side->asked = true;
+	return side->journeys && qf_ledger_left_since(side->journeys, id, data, at);
 }
 
 /* ------------------------------------------------------------------ one message, judged */
@@ -276,32 +248,37 @@ set(struct qf_salvage_record *record, enum qf_salvage_outcome outcome, enum qf_s
 	record->detail = detail;
 }
 
-/* It was brought to the target. */
+/* It was brought to the target. A copy leaves its source as it is; a bundle comes from claims. */
 static void
 judge_arrived(struct verify *v, const struct qf_account *a, struct qf_salvage_record *record,
 	      struct seen *seen)
 {
-	bool back = seen->again && !a->copied;
+	bool again = seen->again && (!a->copied || a->run), taken;
+	char data[QF_SHA_TEXT];
 
 	look_at_target(v, seen);
-	if (back && !seen->there && was_moved_back(v, a))
+	qf_sha_text(a->data, data);
+	taken = !seen->there && !seen->altered &&
+		was_taken(&v->target, v->salvage->to, a->name + 2, data, a->at);
+	if (again && taken)
 		set(record, QF_SALVAGE_LEFT, QF_SALVAGE_WHY_MOVED_BACK, "moved back to the source since");
-	else if (back)
+	else if (again)
 		set(record, QF_SALVAGE_DOUBLED, QF_SALVAGE_WHY_DOUBLED,
 		    "brought to the target, and in the source again");
 	else if (seen->altered)
 		set(record, QF_SALVAGE_ALTERED, QF_SALVAGE_WHY_ALTERED, seen->detail);
 	else
 		set(record, seen->there ? QF_SALVAGE_THERE : QF_SALVAGE_GONE, QF_SALVAGE_WHY_NONE,
-		    seen->detail);
+		    taken ? "taken away from the target since, by another run" : seen->detail);
 	record->as = record->outcome == QF_SALVAGE_THERE ? seen->as : NULL;
 }
 
 static void
-judge_not_arrived(const struct qf_account *a, struct qf_salvage_record *record,
+judge_not_arrived(struct verify *v, const struct qf_account *a, struct qf_salvage_record *record,
 		  const struct seen *seen, int staged)
 {
 	const char *missing = NULL;
+	bool planned = a->outcome == QF_SALVAGE_SKIP || a->outcome == QF_SALVAGE_FAILED;
 
 	if (staged > 0 && a->run)
 		missing = "not there yet: it is staged at the target; import its bundle again";
@@ -315,6 +292,9 @@ judge_not_arrived(const struct qf_account *a, struct qf_salvage_record *record,
 	else if (seen->again)
 		set(record, QF_SALVAGE_LEFT, a->outcome == QF_SALVAGE_SKIP ? QF_SALVAGE_WHY_STOPPED
 									   : record->why, NULL);
+	else if (planned && !a->run && was_taken(&v->source, v->salvage->from, a->id, NULL, a->at))
+		set(record, QF_SALVAGE_SKIPPED, QF_SALVAGE_WHY_ELSEWHERE,
+		    "a later run has brought it to another queue");
 	else if (a->outcome == QF_SALVAGE_SKIP && a->run)
 		missing = "planned, and not imported: import its bundle again";
 	else if (a->outcome == QF_SALVAGE_SKIP)
@@ -343,7 +323,7 @@ judge(struct verify *v, const struct qf_account *a, struct qf_salvage_record *re
 	if (a->moved || (marked && !claim && (staged == 0 || (staged < 0 && seen->there))))
 		judge_arrived(v, a, record, seen);
 	else if (!claim)
-		judge_not_arrived(a, record, seen, staged);
+		judge_not_arrived(v, a, record, seen, staged);
 	if (claim && record->outcome != QF_SALVAGE_THERE && record->outcome != QF_SALVAGE_ALTERED &&
 	    record->outcome != QF_SALVAGE_DOUBLED)
 		set(record, QF_SALVAGE_LEFT, QF_SALVAGE_WHY_CLAIMED, claimed_words[claim->whose]);
@@ -429,10 +409,8 @@ qf_salvage_verify(struct qf_salvage *salvage, const char *manifest, struct qf_er
 			verify_one(&v, qf_accounts_at(v.accounts, i));
 		qf_salvage_progress(salvage, n);
 	}
-	if (v.source.queue)
-		qf_target_close(&v.source);
-	qf_accounts_free(v.back);
-	qf_accounts_free(v.forth);
+	qf_marks_free(v.source.journeys);
+	qf_marks_free(v.target.journeys);
 	qf_accounts_free(v.accounts);
 	qf_names_free(v.at_source);
 	free(v.claims);

@@ -261,6 +261,57 @@ def back():
            "also for one who looks at the first journey alone", p.said)
 
 
+def carried():
+    """By bundles, there or back; or put back at the source though it had been imported."""
+    def carry(source, target, end="commit"):
+        bundle, receipt = os.path.join(p.top, "bundle.tar"), os.path.join(p.top, "receipt")
+        p.run("export", source=[source], target=bundle)
+        run = p.total["run"]
+        p.run("import", bundle, "--receipt=" + receipt, target=target)
+        os.unlink(bundle)
+        return p.run("export", "--commit=" + receipt if end == "commit" else "--abort=" + run, source=[source],
+                     target="")
+
+    for there, back in (("run", "bundle"), ("bundle", "run"), ("bundle", "bundle")):
+        p = one()()
+        for way, source, target in ((there, p.source, p.target), (back, p.target, p.source)):
+            if way == "run":
+                p.run("run", source=[source], target=target)
+            else:
+                carry(source, target)
+        tap.ok(p.run("verify") == 0 and p.outcomes() == ["left"] and "moved back" in p.details(),
+               "brought by %s, back by %s: moved back" % (there, back), p.said)
+        tap.ok(p.run("verify", source=[p.target], target=p.source) == 0 and p.outcomes() == ["there"],
+               "and there, seen from the other side", p.said)
+    p = one()()
+    tap.ok(carry(p.source, p.target, "abort") == 0 and p.run("verify") == 1 and p.outcomes() == ["doubled"],
+           "imported, and put back at the source: doubled", p.said)
+
+
+def taken_elsewhere():
+    """A run is killed, and another one brings to a third queue what it had planned."""
+    failures, words = [], set()
+    for n, p in killed(one(), "run"):
+        third = os.path.join(p.top, "c")
+        os.mkdir(third, 0o700)
+        planned = os.path.isdir(os.path.join(p.target, ".qf/manifests")) and '"outcome":"move"' in p.manifests()
+        p.run("resume", "--lease=0s", source=p.sources)
+        if planned and "qf" + ID in p.names(p.source):
+            p.run("run", target=third)
+            status = p.run("verify")
+            words.update(p.outcomes())
+            if status != 0 or p.outcomes() != ["skipped"] or [r["why"] for r in p.records] != ["elsewhere"]:
+                failures.append("%d: %s" % (n, p.said))
+            for name in ("qf" + ID, "df" + ID):
+                os.rename(os.path.join(third, name), os.path.join(p.source, name))
+            if p.run("verify") != 0 or p.outcomes() != ["left"]:
+                failures.append("%d: there again: %s" % (n, p.said))
+            for name in ("qf" + ID, "df" + ID):
+                os.unlink(os.path.join(p.source, name))
+    tap.ok(words == {"skipped"} and not failures, "planned, killed, and brought elsewhere by another run: not missing",
+           "\n".join(failures[:3]))
+
+
 def elsewhere():
     """One queue under two paths, as in two containers."""
     failures, points = [], 0
@@ -372,6 +423,8 @@ def main():
         one_id_killed()
         edited()
         back()
+        carried()
+        taken_elsewhere()
         elsewhere()
         unknown()
         exported()
