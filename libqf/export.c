@@ -333,9 +333,7 @@ next_of_manifest(void *ctx, struct qf_buf *out)
 	} else {
 		fill(export, &export->held[export->at], &record, &sums);
 		qf_salvage_render("export", &record, out);
-		export->written.planned++;
-		export->written.moved++;
-		export->written.bytes += record.bytes;
+		qf_salvage_count(&export->written, &record);
 	}
 	export->at++;
 	return true;

@@ -508,6 +508,7 @@ tell(struct qf_move_batch *batch, struct qf_move_slot *slot)
 	size_t dir = move->item ? move->item->dir : move->dir;
 	bool moved = slot->step == STEP_DONE || slot->step == STEP_THERE;
 	const char *id = name + 2, *there = slot->arrival.name + 2;
+	char planned[QF_SHA_TEXT] = "";
 	struct qf_salvage_record record = {
 		.outcome = !moved		? slot->outcome
 			   : batch->salvage->options.copy ? QF_SALVAGE_COPIED
@@ -528,6 +529,14 @@ tell(struct qf_move_batch *batch, struct qf_move_slot *slot)
 		.file = name,
 	};
 
+	/* What is left is as it was planned, if it was. */
+	if (!moved && move->item) {
+		qf_sha_text(move->item->sha, planned);
+		record.sha_control = planned;
+		record.bytes = move->item->bytes;
+		record.expired = move->item->expired;
+		record.bounce_at = move->item->bounce_at;
+	}
 	qf_salvage_tell(salvage, &record);
 }
 

@@ -146,6 +146,9 @@ qf_salvage_free(struct qf_salvage *salvage)
 		qf_target_close(&salvage->target);
 	qf_groups_free(salvage->returns);
 	qf_buf_release(&salvage->new_ids);
+	for (size_t i = 0; i < salvage->ntexts; i++)
+		free(salvage->texts[i]);
+	free(salvage->texts);
 	free(salvage->items);
 	free(salvage);
 }
@@ -351,8 +354,8 @@ qf_salvage_cancelled(const struct qf_salvage *salvage)
 	return salvage->options.cancel && *salvage->options.cancel;
 }
 
-static void
-count(struct qf_salvage_totals *totals, const struct qf_salvage_record *record)
+void
+qf_salvage_count(struct qf_salvage_totals *totals, const struct qf_salvage_record *record)
 {
 	totals->planned++;
 	switch (record->outcome) {
@@ -408,7 +411,7 @@ void
 qf_salvage_tell(struct qf_salvage *salvage, const struct qf_salvage_record *record)
 {
 	pthread_mutex_lock(&salvage->mutex);
-	count(&salvage->totals, record);
+	qf_salvage_count(&salvage->totals, record);
 	if (salvage->manifest) {
 		qf_salvage_render(salvage->options.command, record,
 				  qf_manifest_lines(salvage->manifest));

@@ -68,6 +68,8 @@ struct qf_salvage {
 	struct qf_salvage_item *items;
 	size_t n, cap;
 	struct qf_buf new_ids;       /* each with its NUL, from 1 on */
+	char **texts;                /* details of a loaded plan */
+	size_t ntexts;
 	bool loaded;                 /* from a file: what changed since is skipped */
 	struct qf_groups *returns;   /* by sender; NULL: not counted */
 	struct qf_salvage_totals totals;
@@ -89,6 +91,8 @@ const char *qf_salvage_item_new_id(const struct qf_salvage *salvage,
 bool qf_salvage_give_id(struct qf_salvage *salvage, struct qf_salvage_item *item, const char *id);
 /* Claims, target and manifest opened for changes. */
 enum qf_code qf_salvage_begin(struct qf_salvage *salvage, struct qf_err *err);
+/* Into totals. */
+void qf_salvage_count(struct qf_salvage_totals *totals, const struct qf_salvage_record *record);
 /* Count it, write it to the manifest where there is one, report it. From any lane, as what follows. */
 void qf_salvage_tell(struct qf_salvage *salvage, const struct qf_salvage_record *record);
 void qf_salvage_progress(struct qf_salvage *salvage, uint64_t of);
@@ -173,7 +177,11 @@ enum qf_code qf_salvage_read_logs(struct qf_salvage *salvage, struct qf_err *err
 
 /* ---------------------------------------------------------------- salvage_file.c */
 
-/* Tell what is planned for it. */
+/* What is planned for it. sha is room for the sum of its control file. */
+struct qf_salvage_record qf_salvage_record_of(const struct qf_salvage *salvage,
+					      const struct qf_salvage_item *item,
+					      char sha[QF_SHA_TEXT]);
+/* Tell that. */
 void qf_salvage_tell_item(struct qf_salvage *salvage, const struct qf_salvage_item *item);
 /* A line of a plan. */
 void qf_salvage_write_item(const struct qf_salvage *salvage, const struct qf_salvage_item *item,

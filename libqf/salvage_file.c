@@ -15,11 +15,11 @@
 #include "salvage.h"
 
 #define PLAN_SCHEMA "qf.salvage.plan/1"
+#define TEXTS_MOST 200
 
-/* sha is room for the text of the item's. */
-static struct qf_salvage_record
-record_of(const struct qf_salvage *salvage, const struct qf_salvage_item *item,
-	  char sha[QF_SHA_TEXT])
+struct qf_salvage_record
+qf_salvage_record_of(const struct qf_salvage *salvage, const struct qf_salvage_item *item,
+		     char sha[QF_SHA_TEXT])
 {
 	bool moves = item->outcome != QF_SALVAGE_SKIP;
 
@@ -46,7 +46,7 @@ void
 qf_salvage_tell_item(struct qf_salvage *salvage, const struct qf_salvage_item *item)
 {
 	char sha[QF_SHA_TEXT];
-	struct qf_salvage_record record = record_of(salvage, item, sha);
+	struct qf_salvage_record record = qf_salvage_record_of(salvage, item, sha);
 
 	qf_salvage_tell(salvage, &record);
 }
@@ -56,7 +56,7 @@ qf_salvage_write_item(const struct qf_salvage *salvage, const struct qf_salvage_
 		      struct qf_buf *out)
 {
 	char sha[QF_SHA_TEXT];
-	struct qf_salvage_record record = record_of(salvage, item, sha);
+	struct qf_salvage_record record = qf_salvage_record_of(salvage, item, sha);
 
 	qf_salvage_render("plan", &record, out);
 }
@@ -230,10 +230,30 @@ is_plain_name(const char *name, size_t most)
 	return *name && strlen(name) < most && !strchr(name, '/');
 }
 
+/* Why it is left, for as long as the plan is there: few texts, of many messages. */
+static const char *
+keep_text(struct qf_salvage *salvage, const char *text)
+{
+	char **more;
+
+	for (size_t i = 0; i < salvage->ntexts; i++)
+		if (strcmp(salvage->texts[i], text) == 0)
+			return salvage->texts[i];
+	more = salvage->ntexts < TEXTS_MOST
+		       ? realloc(salvage->texts, (salvage->ntexts + 1) * sizeof(*more))
+		       : NULL;
+	if (more)
+		salvage->texts = more;
+	if (!more || !(more[salvage->ntexts] = strdup(text)))
+		return "as the plan says";
+	return more[salvage->ntexts++];
+}
+
 static bool
 take_item(struct qf_salvage *salvage, const json_t *json, struct qf_salvage_item *item)
 {
-	const char *name = text_of(json, "file"), *new_id = text_of(json, "new_id");
+	const char *name = text_of(json, "file"), *new_id = text_of(json, "new_id"),
+		   *bounce_at = text_of(json, "bounce_at");
 	size_t dir = dir_called(salvage->from, text_of(json, "from"));
 	size_t to_dir = dir_called(salvage->to, text_of(json, "to"));
 	size_t outcome = word_index(text_of(json, "outcome"), outcome_word,
@@ -261,6 +281,10 @@ take_item(struct qf_salvage *salvage, const json_t *json, struct qf_salvage_item
 	item->let_go = qf_name_kind(name, strlen(name)) == QF_KIND_HELD &&
 		       strcmp(text_of(json, "as"), "queued") == 0;
 	item->bytes = json_integer_value(json_object_get(json, "bytes"));
+	if (!qf_time_parse((struct qf_slice){bounce_at, strlen(bounce_at)}, &item->bounce_at))
+		item->bounce_at = QF_TIME_NONE;
+	if (outcome == QF_SALVAGE_SKIP)
+		item->detail = keep_text(salvage, text_of(json, "detail"));
 	return true;
 }
 

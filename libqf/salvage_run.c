@@ -13,22 +13,19 @@
 
 /* ------------------------------------------------------------------ run */
 
+/* Left where it is, and why. */
 static void
-tell_item(struct qf_salvage *salvage, const struct qf_salvage_item *item,
-	  enum qf_salvage_outcome outcome, enum qf_salvage_why why, const char *detail)
+tell_item(struct qf_salvage *salvage, const struct qf_salvage_item *item, enum qf_salvage_why why,
+	  const char *detail)
 {
-	struct qf_salvage_record record = {
-		.outcome = outcome,
-		.why = why,
-		.detail = detail,
-		.id = item->name + 2,
-		.from = qf_queue_dir(salvage->from, item->dir)->path,
-		.expired = item->expired,
-		.bounce_at = item->bounce_at,
-		.bytes = item->bytes,
-		.arrived = detail == qf_salvage_was_imported,
-	};
+	char sha[QF_SHA_TEXT];
+	struct qf_salvage_record record = qf_salvage_record_of(salvage, item, sha);
 
+	record.outcome = QF_SALVAGE_SKIPPED;
+	record.why = why;
+	record.detail = detail;
+	record.to = record.new_id = record.as = NULL;
+	record.arrived = detail == qf_salvage_was_imported;
 	qf_salvage_tell(salvage, &record);
 }
 
@@ -89,10 +86,9 @@ next_planned(void *ctx, struct qf_move *moves, size_t most, const struct qf_lane
 		if (!stop && n == 0 && qf_salvage_cancelled(salvage))
 			stop = "not begun";
 		if (!qf_salvage_is_to_move(item))
-			tell_item(salvage, item, QF_SALVAGE_SKIPPED, (enum qf_salvage_why)item->why,
-				  item->detail);
+			tell_item(salvage, item, (enum qf_salvage_why)item->why, item->detail);
 		else if (stop)
-			tell_item(salvage, item, QF_SALVAGE_SKIPPED, QF_SALVAGE_WHY_STOPPED, stop);
+			tell_item(salvage, item, QF_SALVAGE_WHY_STOPPED, stop);
 		else
 			moves[n++] = (struct qf_move){.item = item, .how = course->how};
 	}

@@ -160,9 +160,6 @@ copy_all(struct source *source, struct qf_queue *to, struct importing *importing
 		report_end(importing->report, salvage, false);
 	if (!status)
 		status = report_status(importing->report, salvage, false);
-	/* What has arrived before is as good. */
-	if (status == STATUS_FINDINGS && importing->lines == qf_import_n(importing->import))
-		status = STATUS_OK;
 	qf_salvage_free(salvage);
 	qf_queue_free(from);
 	return status;

@@ -239,6 +239,7 @@ report_status(const struct report *report, const struct qf_salvage *salvage, boo
 		QF_SALVAGE_WHY_ERROR,   QF_SALVAGE_WHY_NO_SPACE, QF_SALVAGE_WHY_CLAIMED,
 		QF_SALVAGE_WHY_STOPPED, QF_SALVAGE_WHY_UNSIGNED,
 	};
+	bool counts_claims = strcmp(report->command, "plan") == 0 || strcmp(report->command, "run") == 0;
 	struct qf_salvage_totals totals;
 	struct qf_salvage_sides sides;
 
@@ -248,7 +249,7 @@ report_status(const struct report *report, const struct qf_salvage *salvage, boo
 		return qf_salvage_unexplained(&totals) || !qf_salvage_adds_up(&totals) ? STATUS_FINDINGS : STATUS_OK;
 	/* What an abort has put back is as it should be. */
 	totals.skipped[QF_SALVAGE_WHY_ABORTED] = 0;
-	if (sum(totals.failed) || (sides.claims && strcmp(report->command, "run") == 0))
+	if (sum(totals.failed) || (sides.claims && counts_claims))
 		return STATUS_INCOMPLETE;
 	for (size_t i = 0; i < sizeof(incomplete) / sizeof(*incomplete); i++)
 		if (totals.skipped[incomplete[i]])

@@ -185,6 +185,25 @@ def resumed_slowly(top):
     tap.ok(done.returncode == 0 and p.arrived() == IDS and time.monotonic() - began >= .9, "resume --rate", done)
 
 
+def told_again(top):
+    """What is left is told by the run as the plan told it; so is the status."""
+    p = Pair(top)
+    with open(os.path.join(p.source, "qf" + IDS[0]), "wb") as f:
+        f.write(CONTROL[:-2])
+    planned = p.run("plan", "--save=" + p.plan)
+    was = next(r for r in map(json.loads, planned.stdout.splitlines()) if r.get("id") == IDS[0])
+    done = p.run("run", "--plan=" + p.plan)
+    now = next(r for r in map(json.loads, done.stdout.splitlines()) if r.get("id") == IDS[0])
+    tap.ok(was["detail"] and now["outcome"] == "skipped" and planned.returncode == done.returncode == 1 and
+           all(now[key] == was[key] for key in ("why", "detail", "file", "from", "bounce_at", "bytes", "sha256")),
+           "a plan's reasons are the run's", was, now)
+    p = Pair(top)
+    harness.qf("salvage", "export", "-C", "none", "--from=" + p.source, "--to=" + os.path.join(p.top, "x.tar"),
+               env={"QF_CONF": "/dev/null"})
+    statuses = [p.run(verb).returncode for verb in ("plan", "run")]
+    tap.ok(statuses == [2, 2], "a claim of an earlier run: both say so", statuses)
+
+
 def main():
     with acting.fast_folder() as top:
         top = os.path.join(top, "pair")
@@ -194,6 +213,7 @@ def main():
         not_whole(top)
         without_effect(top)
         resumed_slowly(top)
+        told_again(top)
     tap.done()
 
 
