@@ -152,25 +152,29 @@ insert_event(struct store *store, int64_t file, const struct qf_log_event *e,
 	return code;
 }
 
+bool
+audit_log_key(struct audit_log_keys *keys, const struct qf_log_event *event, unsigned char key[16])
+{
+	uint64_t before;
+
+	qf_log_event_key(event, 0, key);
+	if (!count_before(keys, event->time, key, &before))
+		return false;
+	if (before)
+		qf_log_event_key(event, before, key);
+	return true;
+}
+
 enum qf_code
-audit_store_event(struct store *store, struct audit_log_keys *keys, int64_t file,
+audit_store_event(struct store *store, const unsigned char key[16], int64_t file,
 		  const struct qf_log_event *e, bool *is_new, struct qf_err *err)
 {
 	struct store_statement *s;
 	struct qf_buf scratch = {0};
-	unsigned char key[16];
-	uint64_t before;
 	int64_t id;
 	enum qf_code code;
 
 	*is_new = false;
-	qf_log_event_key(e, 0, key);
-	if (!count_before(keys, e->time, key, &before)) {
-		*err = (struct qf_err){.code = QF_E_NOMEM, .why = "out of memory"};
-		return QF_E_NOMEM;
-	}
-	if (before)
-		qf_log_event_key(e, before, key);
 	code = insert_event(store, file, e, key, err);
 	if (code != QF_OK || store_changes(store) == 0)
 		return code;

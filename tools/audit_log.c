@@ -17,6 +17,7 @@
 #include "audit_log.h"
 #include "audit_name.h"
 #include "audit_notes.h"
+#include "audit_sink.h"
 #include "changes.h"
 #include "out.h"
 #include "say.h"
@@ -30,7 +31,7 @@
 
 struct log_run {
 	struct store *store; /* NULL: nothing is stored (-n) */
-	struct audit_log_keys keys;
+	struct audit_sink *sink;
 	struct audit_notes notes;
 	struct qf_log_options options;
 	int64_t now;
@@ -272,27 +273,30 @@ read_events(struct log_run *run, struct log_file *file, struct qf_log *log, uint
 {
 	const struct qf_log_event *event;
 	struct qf_log_stats stats;
-	enum qf_code code;
-	bool is_new;
+	enum qf_code code, stored;
 
 	while ((code = qf_log_next(log, &event, err)) == QF_OK && event) {
 		if (!run->store) {
 			++*new_events;
 			continue;
 		}
-		code = audit_store_event(run->store, &run->keys, file->id, event, &is_new, err);
+		code = audit_sink_put(run->sink, file->id, event, err);
 		if (code != QF_OK)
 			break;
 		qf_log_stats(log, &stats);
 		audit_notes_event(&run->notes, event, &stats);
-		*new_events += is_new;
-		*known += !is_new;
 		if (++run->pending >= BATCH)
+			code = audit_sink_drain(run->sink, new_events, known, err);
+		if (code == QF_OK && run->pending >= BATCH)
 			code = commit_so_far(run, file, log, event, (int64_t)*new_events, err);
 		if (code != QF_OK)
 			break;
 	}
-	return code;
+	if (!run->store)
+		return code;
+	/* A failure to store is the worse one. */
+	stored = audit_sink_drain(run->sink, new_events, known, err);
+	return stored != QF_OK ? stored : code;
 }
 
 /* What there is to be known of the file besides its lines. */
@@ -348,7 +352,8 @@ read_file(struct log_run *run, const char *path, struct qf_err *err)
 	}
 	if (code != QF_OK)
 		return code;
-	audit_log_keys_clear(&run->keys);
+	if (run->sink)
+		audit_sink_begin(run->sink);
 	/* The row first, for the events to refer to; nothing new, nothing written. */
 	qf_log_stats(log, &stats);
 	if (run->store && !file.id)
@@ -550,6 +555,10 @@ read_logs(struct log_run *run, enum store_mode mode, const char *const *files, s
 			status = say_failure(&err);
 		if (!status && (code = store_begin(run->store, &err)) != QF_OK)
 			status = say_failure(&err);
+		if (!status && !(run->sink = audit_sink_new(run->store))) {
+			say_error("out of memory");
+			status = STATUS_OS;
+		}
 	}
 	for (size_t i = 0; i < n && !status; i++) {
 		code = read_file(run, files[i], &err);
@@ -560,7 +569,7 @@ read_logs(struct log_run *run, enum store_mode mode, const char *const *files, s
 		status = say_failure(&err);
 	if (run->store && status)
 		store_rollback(run->store);
-	audit_log_keys_release(&run->keys);
+	audit_sink_free(run->sink);
 	audit_notes_clear(&run->notes);
 	store_close(run->store);
 	return status;

@@ -16,8 +16,11 @@ struct audit_log_keys {
 void audit_log_keys_clear(struct audit_log_keys *keys);
 void audit_log_keys_release(struct audit_log_keys *keys);
 
+/* The key of the next event of a file. False: memory is out. */
+bool audit_log_key(struct audit_log_keys *keys, const struct qf_log_event *event, unsigned char key[16]);
+
 /* Store an event of a file. *is_new false: it is there, from this file or another one. */
-enum qf_code audit_store_event(struct store *store, struct audit_log_keys *keys, int64_t file,
+enum qf_code audit_store_event(struct store *store, const unsigned char key[16], int64_t file,
 			       const struct qf_log_event *event, bool *is_new, struct qf_err *err);
 
 #endif

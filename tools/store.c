@@ -304,6 +304,8 @@ store_open(const char *path, enum store_mode mode, struct store **out, struct qf
 			code = store_failure(store, result, err);
 	}
 	if (code == QF_OK) {
+		/* What a statement allocates and frees again for each row. */
+		sqlite3_db_config(store->db, SQLITE_DBCONFIG_LOOKASIDE, NULL, 1200, 512);
 		sqlite3_extended_result_codes(store->db, 1);
 		sqlite3_busy_timeout(store->db, BUSY_MS);
 		sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
