@@ -44,6 +44,44 @@ add_proof(struct audit_verdict *out, size_t fact)
 	out->proof[out->nproof++] = fact;
 }
 
+/* Seconds between a line's own time and when it came to who collects lines of many hosts. */
+#define COLLECTED 2
+
+/* The name of a log stream in the place of a host's. */
+static bool
+is_stream(struct qf_slice host)
+{
+	return host.n && memchr(host.p, '/', host.n);
+}
+
+/* Not all who collect logs keep the name of the host: then it may be any. */
+static bool
+is_one_process(const struct audit_fate *fate, const struct audit_fact *a, const struct audit_fact *b)
+{
+	struct qf_slice host_a = audit_fate_text(fate, a->host), host_b = audit_fate_text(fate, b->host);
+
+	return a->pid == b->pid && (!host_a.n || !host_b.n || is_stream(host_a) != is_stream(host_b) ||
+				    audit_compare(host_a, host_b) == 0);
+}
+
+/* One line in two files, whose times are of two clocks: what one process said once. */
+static bool
+is_one_line(const struct audit_fate *fate, const struct audit_fact *a, const struct audit_fact *b)
+{
+	struct qf_slice where_a = audit_fate_text(fate, a->where), where_b = audit_fate_text(fate, b->where);
+	const char *line_a = memrchr(where_a.p, ':', where_a.n), *line_b = memrchr(where_b.p, ':', where_b.n);
+	int64_t apart = a->time > b->time ? a->time - b->time : b->time - a->time;
+
+
+	if (a->pid <= 0 || !is_one_process(fate, a, b) || a->member != b->member || apart > COLLECTED ||
+	    !line_a || !line_b)
+		return false;
+	where_a.n = (size_t)(line_a - where_a.p);
+	where_b.n = (size_t)(line_b - where_b.p);
+	return audit_compare(where_a, where_b) != 0 &&
+	       audit_compare(audit_fate_text(fate, a->text), audit_fate_text(fate, b->text)) == 0;
+}
+
 /* One line may name an address twice; two lines are two deliveries, be it of two ids. */
 static size_t
 count_sent(const struct audit_fate *fate, size_t first, size_t n)
@@ -52,9 +90,15 @@ count_sent(const struct audit_fate *fate, size_t first, size_t n)
 
 	for (size_t i = first; i < first + n; i++) {
 		const struct audit_fact *fact = &fate->facts[fate->named[i].fact];
+		bool counts = fact->says == AUDIT_SAYS_SENT && strcmp(fact->kind, "log") == 0;
 
-		sent += fact->says == AUDIT_SAYS_SENT && strcmp(fact->kind, "log") == 0 &&
-			(i == first || fate->named[i].fact != fate->named[i - 1].fact);
+		for (size_t k = first; k < i && counts; k++) {
+			const struct audit_fact *other = &fate->facts[fate->named[k].fact];
+
+			counts = other != fact && !(other->says == AUDIT_SAYS_SENT &&
+						    strcmp(other->kind, "log") == 0 && is_one_line(fate, fact, other));
+		}
+		sent += counts;
 	}
 	return sent;
 }
@@ -456,9 +500,7 @@ audit_fate_too_close(const struct audit_fate *fate, int64_t seconds)
 		if (!is_attempt(fact->says) || fact->time == QF_TIME_NONE ||
 		    strcmp(fact->kind, "log") != 0)
 			continue;
-		if (begin && begin->member == fact->member && begin->pid == fact->pid &&
-		    audit_compare(audit_fate_text(fate, begin->host),
-				  audit_fate_text(fate, fact->host)) == 0)
+		if (begin && begin->member == fact->member && is_one_process(fate, begin, fact))
 			continue;
 		n += begin && begin->member == fact->member && fact->time - begin->time < seconds;
 		begin = fact;

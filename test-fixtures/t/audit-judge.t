@@ -525,6 +525,22 @@ def doubled():
     got, total = case.reconcile(came(3000, i), line(3000, i, k + ": clone: owner=<o@src.example>"), to(2999, i, a),
                                 to(2998, k, a))
     tap.ok(total["doubled"] == 1 and total["accounted"] and case.status == 1, "reconcile: sent under two ids", total)
+    # The same lines as a collector of logs has them, by its clock; and another delivery.
+    for label, pid, wanted in (("once, in two logs", 7, 0), ("twice, by two processes", 8, 1)):
+        case = Case("collected%d" % wanted)
+        case.index("a")
+        case.index("b")
+        i = id_at(3000, 5)
+        lines = case.lines + [came(3000, i), to(2999, i, a)]
+        path = os.path.join(case.dir, "tail.log")
+        with open(path, "w") as f:
+            for at, text in zip((9100, 9000, 8999, 8998, 3000, 2999), lines):
+                stamp = time.strftime("%Y-%m-%dT%H:%M:%S.250000+00:00", time.gmtime(NOW - at + 1))
+                f.write("%s task/mx/1 sendmail[%d]: %s" % (stamp, pid, text.split("]: ", 1)[1]))
+        assert case.audit("log", path).returncode == 0
+        got, total = case.reconcile(*lines[4:])
+        tap.ok(total["doubled"] == wanted and got[i, "a"] == "delivered" and (wanted or total["too_close"] == 0),
+               "reconcile: %s" % label, total)
 
 
 tmp = tempfile.mkdtemp(prefix="qf-judge.")
