@@ -98,9 +98,9 @@ work_slot(void *ctx, size_t i)
 		batch->work(batch, &batch->slots[i]);
 }
 
-static void
-each(struct qf_move_batch *batch, enum qf_move_step only,
-     void (*work)(struct qf_move_batch *batch, struct qf_move_slot *slot))
+void
+qf_move_each(struct qf_move_batch *batch, enum qf_move_step only,
+	     void (*work)(struct qf_move_batch *batch, struct qf_move_slot *slot))
 {
 	size_t concerned = 0;
 
@@ -112,8 +112,8 @@ each(struct qf_move_batch *batch, enum qf_move_step only,
 		qf_crew_each(batch->crew, batch->n, work_slot, batch);
 }
 
-static size_t
-claims_at(struct qf_move_batch *batch, enum qf_move_step step, struct qf_claim *some[QF_TAKEN_MAX])
+size_t
+qf_move_claims_at(struct qf_move_batch *batch, enum qf_move_step step, struct qf_claim *some[QF_TAKEN_MAX])
 {
 	size_t n = 0;
 
@@ -135,10 +135,9 @@ arrivals_at(struct qf_move_batch *batch, enum qf_move_step step,
 	return n;
 }
 
-/* A sync that all at that step share has failed. */
-static void
-fail_all(struct qf_move_batch *batch, enum qf_move_step step, const struct qf_err *err,
-	 enum qf_code code, enum qf_move_step then, const char *where)
+void
+qf_move_fail_all(struct qf_move_batch *batch, enum qf_move_step step, const struct qf_err *err,
+		 enum qf_code code, enum qf_move_step then, const char *where)
 {
 	for (size_t i = 0; i < batch->n; i++) {
 		struct qf_move_slot *slot = &batch->slots[i];
@@ -237,8 +236,8 @@ stage(struct qf_move_batch *batch, struct qf_move_slot *slot)
 	slot->step = STEP_UNDO;
 }
 
-static void
-fill_mark(struct qf_move_batch *batch, const struct qf_move_slot *slot, struct qf_mark *mark)
+void
+qf_move_fill_mark(struct qf_move_batch *batch, const struct qf_move_slot *slot, struct qf_mark *mark)
 {
 	*mark = (struct qf_mark){
 		.number = slot->number, .at = qf_mark_now(), .lane = slot->arrival.lane,
@@ -251,12 +250,12 @@ fill_mark(struct qf_move_batch *batch, const struct qf_move_slot *slot, struct q
 	strcpy(mark->sha_data, slot->arrival.sha_data);
 }
 
-static void
-put_mark(struct qf_move_batch *batch, struct qf_move_slot *slot, bool voided)
+void
+qf_move_put_mark(struct qf_move_batch *batch, struct qf_move_slot *slot, bool voided)
 {
 	struct qf_mark mark;
 
-	fill_mark(batch, slot, &mark);
+	qf_move_fill_mark(batch, slot, &mark);
 	mark.voided = voided;
 	qf_mark_write(&mark, qf_manifest_lines(batch->salvage->manifest));
 }
@@ -273,7 +272,7 @@ mark_staged(struct qf_move_batch *batch, struct qf_err *err)
 		return QF_OK;
 	code = qf_arrive_sync(&salvage->target, some, n, QF_SYNC_INCOMING, err);
 	if (code) {
-		fail_all(batch, STEP_STAGED, err, code, STEP_UNDO, NULL);
+		qf_move_fail_all(batch, STEP_STAGED, err, code, STEP_UNDO, NULL);
 		return QF_OK;
 	}
 	pthread_mutex_lock(&salvage->mutex);
@@ -283,13 +282,13 @@ mark_staged(struct qf_move_batch *batch, struct qf_err *err)
 		if (slot->step != STEP_STAGED)
 			continue;
 		slot->number++;
-		put_mark(batch, slot, false);
+		qf_move_put_mark(batch, slot, false);
 	}
 	code = qf_manifest_sync(salvage->manifest, err);
 	pthread_mutex_unlock(&salvage->mutex);
 	if (code) {
 		/* Whether the marks are on disk is not known: nothing may be undone. */
-		fail_all(batch, STEP_STAGED, err, code, STEP_ENDED, QF_MOVE_STILL_CLAIMED);
+		qf_move_fail_all(batch, STEP_STAGED, err, code, STEP_ENDED, QF_MOVE_STILL_CLAIMED);
 		return code;
 	}
 	for (size_t i = 0; i < batch->n; i++)
@@ -342,7 +341,7 @@ sync_target(struct qf_move_batch *batch, enum qf_move_step step, enum qf_arrive_
 		return;
 	code = qf_arrive_sync(&batch->salvage->target, some, n, which, &err);
 	if (code)
-		fail_all(batch, step, &err, code, STEP_ENDED,
+		qf_move_fail_all(batch, step, &err, code, STEP_ENDED,
 			 batch->salvage->options.copy ? "run it again" : QF_MOVE_STILL_CLAIMED);
 }
 
@@ -351,9 +350,9 @@ make_visible(struct qf_move_batch *batch)
 {
 	/* Of what an earlier run named nothing may be synced. */
 	sync_target(batch, STEP_NAMED, QF_SYNC_DATA);
-	each(batch, STEP_MARKED, name_data);
+	qf_move_each(batch, STEP_MARKED, name_data);
 	sync_target(batch, STEP_DATA, QF_SYNC_DATA);
-	each(batch, STEP_DATA, name_control);
+	qf_move_each(batch, STEP_DATA, name_control);
 	sync_target(batch, STEP_NAMED, QF_SYNC_CONTROL);
 	sync_target(batch, STEP_NAMED, QF_SYNC_INCOMING);
 	for (size_t i = 0; i < batch->n; i++) {
@@ -365,136 +364,6 @@ make_visible(struct qf_move_batch *batch)
 		if (slot->step == STEP_NAMED)
 			slot->step = STEP_THERE;
 	}
-}
-
-/* ------------------------------------------------------------------ 9, 10: the source */
-
-static void
-drop_data(struct qf_move_batch *batch, struct qf_move_slot *slot)
-{
-	enum qf_code code =
-		qf_claim_drop_data(batch->salvage->claims, &slot->claim, &slot->err);
-
-	slot->step = STEP_CLEARED;
-	if (code)
-		qf_move_fail(slot, QF_E_SYS, "it has arrived; its claim is left: qf salvage resume "
-				     "removes it");
-}
-
-static void
-drop_claim(struct qf_move_batch *batch, struct qf_move_slot *slot)
-{
-	enum qf_code code = qf_claim_drop(batch->salvage->claims, &slot->claim, &slot->err);
-
-	slot->step = STEP_DONE;
-	if (code)
-		qf_move_fail(slot, QF_E_SYS, "it has arrived; its claim is left: qf salvage resume "
-				     "removes it");
-}
-
-/* Before they are gone. */
-static void
-leave(struct qf_move_batch *batch)
-{
-	struct qf_mark marks[QF_TAKEN_MAX];
-	struct qf_err err;
-	enum qf_code code;
-	size_t n = 0;
-
-	for (size_t i = 0; i < batch->n; i++)
-		if (batch->slots[i].step == STEP_THERE)
-			fill_mark(batch, &batch->slots[i], &marks[n++]);
-	code = n ? qf_ledger_leave(batch->salvage, marks, n, &err) : QF_OK;
-	if (code)
-		fail_all(batch, STEP_THERE, &err, code, STEP_ENDED,
-			 "it has arrived; its claim is left: qf salvage resume removes it");
-}
-
-static void
-clear_source(struct qf_move_batch *batch)
-{
-	struct qf_claims *claims = batch->salvage->claims;
-	struct qf_claim *some[QF_TAKEN_MAX];
-	struct qf_err err;
-	enum qf_code code;
-	size_t n;
-
-	leave(batch);
-	each(batch, STEP_THERE, drop_data);
-	n = claims_at(batch, STEP_CLEARED, some);
-	code = n ? qf_claims_sync_data(claims, some, n, &err) : QF_OK;
-	if (code)
-		fail_all(batch, STEP_CLEARED, &err, code, STEP_ENDED,
-			 "it has arrived; its claim is left: qf salvage resume removes it");
-	each(batch, STEP_CLEARED, drop_claim);
-	n = claims_at(batch, STEP_DONE, some);
-	code = n ? qf_claims_sync_folders(claims, some, n, &err) : QF_OK;
-	if (code)
-		fail_all(batch, STEP_DONE, &err, code, STEP_ENDED,
-			 "it has arrived; whether its claim is gone is not known: qf salvage resume");
-}
-
-/* ------------------------------------------------------------------ back */
-
-/* Put the claim back. What is staged was removed, or a mark says that it is void. */
-static void
-undo(struct qf_move_batch *batch, struct qf_move_slot *slot)
-{
-	struct qf_claims *claims = batch->salvage->claims;
-	struct qf_claim *claim_of = &slot->claim;
-	struct qf_err err;
-	size_t n = strlen(slot->detail);
-	enum qf_code code;
-
-	slot->step = STEP_ENDED;
-	if (slot->arrival.control.fd >= 0) {
-		qf_arrive_discard(&batch->salvage->target, &slot->arrival);
-		qf_arrive_release(&batch->salvage->target, &slot->arrival);
-	}
-	if (batch->salvage->options.copy)
-		return;
-	code = qf_claim_undo(claims, claim_of, &err);
-	if (!code)
-		code = qf_claims_sync(claims, &claim_of, 1, &err);
-	if (code) {
-		snprintf(slot->detail + n, sizeof(slot->detail) - n, "; and %.150s: %.150s", err.what,
-			 err.why);
-		slot->outcome = QF_SALVAGE_FAILED;
-		slot->why = slot->why == QF_SALVAGE_WHY_NO_SPACE ? slot->why
-								  : QF_SALVAGE_WHY_ERROR;
-	}
-}
-
-static enum qf_code
-make_void(struct qf_move_batch *batch, struct qf_err *err)
-{
-	bool any = false;
-	enum qf_code code;
-
-	pthread_mutex_lock(&batch->salvage->mutex);
-	for (size_t i = 0; i < batch->n; i++) {
-		if (batch->slots[i].step != STEP_VOID)
-			continue;
-		put_mark(batch, &batch->slots[i], true);
-		any = true;
-	}
-	code = any ? qf_manifest_sync(batch->salvage->manifest, err) : QF_OK;
-	pthread_mutex_unlock(&batch->salvage->mutex);
-	for (size_t i = 0; i < batch->n; i++) {
-		struct qf_move_slot *slot = &batch->slots[i];
-
-		if (slot->step != STEP_VOID)
-			continue;
-		slot->step = code ? STEP_ENDED : STEP_UNDO;
-		if (slot->outcome == QF_SALVAGE_MOVE) {
-			/* Staged by an earlier run, and not to be used any more. */
-			slot->outcome = QF_SALVAGE_SKIPPED;
-			slot->why = QF_SALVAGE_WHY_CHANGED;
-		}
-		snprintf(slot->detail, sizeof(slot->detail),
-			 "%.200s: %.200s: put back; run it again", slot->err.what, slot->err.why);
-	}
-	return code;
 }
 
 /* ------------------------------------------------------------------ the whole */
@@ -545,7 +414,7 @@ static void
 sync_claims(struct qf_move_batch *batch)
 {
 	struct qf_claim *some[QF_TAKEN_MAX];
-	size_t n = claims_at(batch, STEP_CLAIMED, some);
+	size_t n = qf_move_claims_at(batch, STEP_CLAIMED, some);
 	struct qf_err err;
 	enum qf_code code;
 
@@ -553,7 +422,7 @@ sync_claims(struct qf_move_batch *batch)
 		return;
 	code = qf_claims_sync(batch->salvage->claims, some, n, &err);
 	if (code)
-		fail_all(batch, STEP_CLAIMED, &err, code, STEP_UNDO, NULL);
+		qf_move_fail_all(batch, STEP_CLAIMED, &err, code, STEP_UNDO, NULL);
 }
 
 static bool
@@ -598,21 +467,21 @@ qf_move_batch(struct qf_salvage *salvage, struct qf_crew *crew, unsigned lane,
 	if (!batch.slots)
 		return qf_err_nomem(err);
 	qf_claims_renew(salvage->claims);
-	each(&batch, STEP_NEW, salvage->options.copy ? qf_move_read_copy
+	qf_move_each(&batch, STEP_NEW, salvage->options.copy ? qf_move_read_copy
 			       : moves[0].item     ? qf_move_claim
 						   : qf_move_adopt);
 	for (size_t i = 0; i < n; i++)
 		qf_move_settle_id(&batch, &batch.slots[i]);
 	sync_claims(&batch);
-	each(&batch, STEP_CLAIMED, stage);
+	qf_move_each(&batch, STEP_CLAIMED, stage);
 	qf_claims_renew(salvage->claims);
 	code = mark_staged(&batch, err);
 	make_visible(&batch);
 	if (!salvage->options.copy)
-		clear_source(&batch);
+		qf_move_clear_source(&batch);
 	if (!code)
-		code = make_void(&batch, err);
-	each(&batch, STEP_UNDO, undo);
+		code = qf_move_make_void(&batch, err);
+	qf_move_each(&batch, STEP_UNDO, qf_move_undo);
 	*stuck = takes_no_more(&batch);
 	for (size_t i = 0; i < n; i++) {
 		struct qf_move_slot *slot = &batch.slots[i];

@@ -1,7 +1,8 @@
 /*
  * move_parts - what the files move*.c share:
- *	move.c           the order of the steps; stages, marks, names, what is dropped, what is undone
+ *	move.c           the order of the steps; stages, marks, names
  *	move_begin.c     a message taken up: claimed, found claimed, or read for a copy
+ *	move_leave.c     what becomes of the source: emptied, or put back as it was
  */
 #ifndef QF_LIBQF_MOVE_PARTS_H
 #define QF_LIBQF_MOVE_PARTS_H
@@ -69,6 +70,18 @@ void qf_move_fail(struct qf_move_slot *slot, enum qf_code code, const char *wher
 bool qf_move_is_known(struct qf_move_batch *batch, struct qf_move_slot *slot);
 void qf_move_close_data(struct qf_move_batch *batch, struct qf_move_slot *slot);
 
+/* By several hands, for each slot at that step. */
+void qf_move_each(struct qf_move_batch *batch, enum qf_move_step only,
+		  void (*work)(struct qf_move_batch *batch, struct qf_move_slot *slot));
+size_t qf_move_claims_at(struct qf_move_batch *batch, enum qf_move_step step,
+			 struct qf_claim *some[QF_TAKEN_MAX]);
+/* A sync that all at that step share has failed: then they are at another step, or have ended. */
+void qf_move_fail_all(struct qf_move_batch *batch, enum qf_move_step step, const struct qf_err *err,
+		      enum qf_code code, enum qf_move_step then, const char *where);
+void qf_move_fill_mark(struct qf_move_batch *batch, const struct qf_move_slot *slot, struct qf_mark *mark);
+/* Into the manifest's lines. */
+void qf_move_put_mark(struct qf_move_batch *batch, struct qf_move_slot *slot, bool voided);
+
 /* ---------------------------------------------------------------- move_begin.c */
 
 /* Each for a slot at STEP_NEW; several at once. */
@@ -77,5 +90,14 @@ void qf_move_adopt(struct qf_move_batch *batch, struct qf_move_slot *slot);
 void qf_move_read_copy(struct qf_move_batch *batch, struct qf_move_slot *slot);
 /* A claim found gets the id it will have at the target. */
 void qf_move_settle_id(struct qf_move_batch *batch, struct qf_move_slot *slot);
+
+/* ---------------------------------------------------------------- move_leave.c */
+
+/* Steps 9 and 10, of those at STEP_THERE. */
+void qf_move_clear_source(struct qf_move_batch *batch);
+/* Marks of those at STEP_VOID are made void; then they are to be undone. */
+enum qf_code qf_move_make_void(struct qf_move_batch *batch, struct qf_err *err);
+/* Put the claim back. What is staged was removed, or a mark says that it is void. */
+void qf_move_undo(struct qf_move_batch *batch, struct qf_move_slot *slot);
 
 #endif

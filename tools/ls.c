@@ -12,6 +12,7 @@
 #include "commands.h"
 #include "confine.h"
 #include "grouped.h"
+#include "ls_render.h"
 #include "out.h"
 #include "say.h"
 #include "signals.h"
@@ -21,8 +22,6 @@
 #include "table.h"
 #include "words.h"
 
-enum format { FORMAT_TABLE, FORMAT_MAILQ, FORMAT_MAILQ_VERBOSE, FORMAT_JSON, FORMAT_CSV,
-	      FORMAT_IDS, FORMAT_IDS0 };
 static const char *const format_words[] = {"table", "mailq", "mailq-verbose", "json", "csv",
 					   "ids",   "ids0",  NULL};
 
@@ -66,21 +65,18 @@ const struct opt ls_options[] = {
 struct listing {
 	struct source source;
 	struct qf_query *query;
-	struct table table;
-	struct columns csv;
+	struct ls_look look;
 	const struct qf_field *sort;
 	const char *sort_argument;
 	bool descending;
 	unsigned needs;
 	unsigned limit;   /* rows, 0 for all */
 	bool filtered;
-	bool safe;        /* standard output is a terminal */
 };
 
 struct worker {
 	struct listing *listing;
-	struct qf_matcher *matcher;
-	struct qf_buf scratch[2];
+	struct ls_hand hand;
 };
 
 static void *
@@ -91,7 +87,7 @@ worker_begin(void *ctx)
 
 	if (worker) {
 		worker->listing = listing;
-		worker->matcher = qf_matcher_new(listing->query);
+		worker->hand.matcher = qf_matcher_new(listing->query);
 	}
 	return worker;
 }
@@ -103,108 +99,10 @@ worker_end(void *arg)
 
 	if (!worker)
 		return;
-	qf_matcher_free(worker->matcher);
-	qf_buf_release(&worker->scratch[0]);
-	qf_buf_release(&worker->scratch[1]);
+	qf_matcher_free(worker->hand.matcher);
+	qf_buf_release(&worker->hand.scratch[0]);
+	qf_buf_release(&worker->hand.scratch[1]);
 	free(worker);
-}
-
-static void
-render_csv(struct worker *worker, const struct columns *columns, const struct qf_row *row,
-	   struct qf_buf *out)
-{
-	for (size_t i = 0; i < columns->n; i++) {
-		qf_buf_clear(&worker->scratch[1]);
-		column_value(&columns->column[i], row, worker->listing->source.redactor,
-			     &worker->scratch[0], &worker->scratch[1]);
-		out->failed |= worker->scratch[1].failed;
-		if (i)
-			qf_buf_addc(out, ',');
-		column_csv((struct qf_slice){worker->scratch[1].p, worker->scratch[1].n},
-			   worker->listing->safe, worker->listing->table.utf8, out);
-	}
-	qf_buf_adds(out, "\r\n");
-}
-
-/* A line of an explanation, which is safe for terminals that show UTF-8. */
-static void
-render_explained(const struct table *table, struct qf_slice line, struct qf_buf *out)
-{
-	size_t start = out->n;
-
-	qf_buf_adds(out, "    ");
-	if (table->utf8)
-		qf_buf_add(out, line.p, line.n);
-	else
-		table_cell(line, 0, false, false, out);
-	table_fit(start, table->width, table->utf8, out);
-	qf_buf_addc(out, '\n');
-}
-
-/* What matched: lines below the row of a table, a member of the JSON object. */
-static void
-render_explanation(struct worker *worker, const struct qf_row *row, struct qf_buf *out)
-{
-	struct qf_buf *lines = &worker->scratch[0];
-	struct qf_slice rest;
-	struct qf_json json = {.out = out};
-
-	qf_buf_clear(lines);
-	qf_matcher_explain(worker->matcher, row, lines);
-	out->failed |= lines->failed;
-	rest = (struct qf_slice){lines->p, lines->n};
-	if (given.format == FORMAT_JSON) {
-		out->n -= 2; /* "}\n" */
-		qf_buf_adds(out, ",\"explain\":");
-		qf_json_open(&json, '[');
-	}
-	while (rest.n) {
-		const char *lf = memchr(rest.p, '\n', rest.n);
-		struct qf_slice line = {rest.p, lf ? (size_t)(lf - rest.p) : rest.n};
-
-		if (given.format == FORMAT_JSON)
-			qf_json_text(&json, line);
-		else
-			render_explained(&worker->listing->table, line, out);
-		rest.n -= line.n + (lf != NULL);
-		rest.p += line.n + (lf != NULL);
-	}
-	if (given.format == FORMAT_JSON) {
-		qf_json_close(&json, ']');
-		qf_buf_adds(out, "}\n");
-	}
-}
-
-static void
-render(struct worker *worker, const struct qf_row *row, struct qf_buf *out)
-{
-	struct listing *listing = worker->listing;
-	const struct qf_files *files = qf_msg_files(row->msg);
-
-	switch ((enum format)given.format) {
-	case FORMAT_TABLE:
-		table_row(&listing->table, row, listing->source.redactor, worker->scratch, out);
-		break;
-	case FORMAT_JSON:
-		qf_render_json(row, listing->source.redactor, out);
-		break;
-	case FORMAT_CSV:
-		render_csv(worker, &listing->csv, row, out);
-		break;
-	case FORMAT_IDS:
-	case FORMAT_IDS0:
-		if (listing->safe)
-			qf_escape_terminal(out, files->id, listing->table.utf8);
-		else
-			qf_buf_add(out, files->id.p, files->id.n);
-		qf_buf_addc(out, given.format == FORMAT_IDS ? '\n' : '\0');
-		break;
-	case FORMAT_MAILQ:
-	case FORMAT_MAILQ_VERBOSE:
-		break;
-	}
-	if (given.explain && (given.format == FORMAT_TABLE || given.format == FORMAT_JSON))
-		render_explanation(worker, row, out);
 }
 
 static bool
@@ -228,7 +126,7 @@ visit(void *arg, struct qf_msg *msg, struct qf_buf *text)
 	struct qf_row row;
 	bool matched;
 
-	if (!worker || !worker->matcher) {
+	if (!worker || !worker->hand.matcher) {
 		text->failed = true;
 		return true;
 	}
@@ -236,10 +134,10 @@ visit(void *arg, struct qf_msg *msg, struct qf_buf *text)
 	qf_row_init(&row, msg, listing->source.queue, &listing->source.policy,
 		    listing->source.now);
 	/* Without text, the caller asks again, for the error. */
-	if (qf_matcher_match(worker->matcher, &row, &matched, NULL) != QF_OK)
+	if (qf_matcher_match(worker->hand.matcher, &row, &matched, NULL) != QF_OK)
 		return true;
 	if (matched)
-		render(worker, &row, text);
+		ls_row(&listing->look, &worker->hand, &row, text);
 	return matched || is_unreadable(msg);
 }
 
@@ -269,18 +167,7 @@ put_heading(struct pass *pass)
 	if (pass->headed)
 		return;
 	pass->headed = true;
-	if (given.format == FORMAT_TABLE)
-		table_head(&pass->listing->table, &head);
-	for (size_t i = 0; given.format == FORMAT_CSV && i < pass->listing->csv.n; i++) {
-		const char *title = pass->listing->csv.column[i].title;
-
-		if (i)
-			qf_buf_addc(&head, ',');
-		column_csv((struct qf_slice){title, strlen(title)}, pass->listing->safe,
-			   pass->listing->table.utf8, &head);
-	}
-	if (given.format == FORMAT_CSV)
-		qf_buf_adds(&head, "\r\n");
+	ls_heading(&pass->listing->look, &head);
 	out_add_buf(&head);
 	qf_buf_release(&head);
 }
@@ -421,10 +308,10 @@ list(struct listing *listing, struct tally *tally)
 	if (!pass.tally.failed && pass.sorted)
 		put_sorted(&pass);
 	if (!pass.tally.failed && pass.grouped)
-		pass.tally.failed = grouped_put(pass.grouped, given.format == FORMAT_JSON,
-						given.format == FORMAT_CSV, listing->limit,
+		pass.tally.failed = grouped_put(pass.grouped, given.format == LS_JSON,
+						given.format == LS_CSV, listing->limit,
 						listing->source.redactor);
-	else if (!pass.tally.failed && given.format == FORMAT_CSV)
+	else if (!pass.tally.failed && given.format == LS_CSV)
 		put_heading(&pass);
 	if (scan)
 		say_stats(scan);
@@ -448,7 +335,7 @@ list_mailq(struct listing *listing, struct tally *tally)
 {
 	uint64_t shown = 0;
 	struct qf_mailq_options options = {
-		.verbose = given.format == FORMAT_MAILQ_VERBOSE,
+		.verbose = given.format == LS_MAILQ_VERBOSE,
 		.kind = qf_query_requires_state(listing->query, "held")   ? QF_KIND_HELD
 			: qf_query_requires_state(listing->query, "lost") ? QF_KIND_LOST
 									  : QF_KIND_QUEUED,
@@ -486,13 +373,13 @@ lay_out(struct listing *listing)
 	size_t lines = term_lines();
 	struct qf_err err;
 
-	table_release(&listing->table);
-	if (table_init(&listing->table, given.columns, term_columns(), term_utf8(),
+	table_release(&listing->look.table);
+	if (table_init(&listing->look.table, given.columns, term_columns(), term_utf8(),
 		       term_color(source_color()), &err))
 		return say_failure(&err);
 	listing->limit = given.limit;
 	/* In place: a heading, what fits, and a line for the cursor. */
-	if (given.watch && listing->safe && given.format == FORMAT_TABLE && lines > 2 &&
+	if (given.watch && listing->look.safe && given.format == LS_TABLE && lines > 2 &&
 	    (!given.limit || given.limit > lines - 2))
 		listing->limit = (unsigned)(lines - 2);
 	return STATUS_OK;
@@ -533,28 +420,31 @@ prepare(struct listing *listing, char **operands, size_t n)
 		say_error("--explain: it would show what --redact hides; leave one of them out");
 		return STATUS_USAGE;
 	}
-	listing->safe = term_is_tty();
+	listing->look.format = (enum ls_format)given.format;
+	listing->look.explain = given.explain;
+	listing->look.redactor = listing->source.redactor;
+	listing->look.safe = term_is_tty();
 	status = lay_out(listing);
 	if (status)
 		return status;
-	if (given.format == FORMAT_CSV && given.columns) {
-		columns_parse(&listing->csv, given.columns, &err);
-		for (size_t i = 0; i < listing->csv.n; i++)
-			listing->csv.column[i].exact = true;
+	if (given.format == LS_CSV && given.columns) {
+		columns_parse(&listing->look.csv, given.columns, &err);
+		for (size_t i = 0; i < listing->look.csv.n; i++)
+			listing->look.csv.column[i].exact = true;
 	} else {
-		columns_csv(&listing->csv);
+		columns_csv(&listing->look.csv);
 	}
 	listing->needs = qf_query_needs(listing->query);
 	if (listing->sort)
 		listing->needs |= listing->sort->needs;
 	if (given.by)
 		listing->needs |= grouped_needs(given.by);
-	else if (given.format == FORMAT_TABLE)
-		listing->needs |= table_needs(&listing->table);
-	else if (given.format == FORMAT_JSON)
+	else if (given.format == LS_TABLE)
+		listing->needs |= table_needs(&listing->look.table);
+	else if (given.format == LS_JSON)
 		listing->needs |= QF_NEED_STAT | QF_NEED_BUSY | QF_NEED_DATA | QF_NEED_HEADERS;
-	else if (given.format == FORMAT_CSV)
-		listing->needs |= columns_needs(&listing->csv);
+	else if (given.format == LS_CSV)
+		listing->needs |= columns_needs(&listing->look.csv);
 	return STATUS_OK;
 }
 
@@ -593,7 +483,7 @@ ls_run(char **operands, size_t n)
 		tally = (struct tally){0};
 		if (given.watch && term_is_tty())
 			out_adds("\033[H\033[2J");
-		if (given.format == FORMAT_MAILQ || given.format == FORMAT_MAILQ_VERBOSE)
+		if (given.format == LS_MAILQ || given.format == LS_MAILQ_VERBOSE)
 			list_mailq(&listing, &tally);
 		else
 			list(&listing, &tally);
@@ -607,10 +497,10 @@ ls_run(char **operands, size_t n)
 		if (!status)
 			status = lay_out(&listing);
 	}
-	if (listing.source.queue && !status && !tally.shown && given.format == FORMAT_TABLE)
+	if (listing.source.queue && !status && !tally.shown && given.format == LS_TABLE)
 		say_note("no messages");
-	table_release(&listing.table);
-	columns_release(&listing.csv);
+	table_release(&listing.look.table);
+	columns_release(&listing.look.csv);
 	qf_query_free(listing.query);
 	source_close(&listing.source);
 	return out_finish(status);
