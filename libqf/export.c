@@ -195,7 +195,7 @@ tell_skipped(struct export *export, const struct qf_salvage_item *item)
 	struct qf_salvage_record record = {
 		.outcome = QF_SALVAGE_SKIPPED,
 		.why = (enum qf_salvage_why)item->why,
-		.detail = item->detail,
+		.detail = qf_salvage_item_detail(export->salvage, item),
 		.id = item->name + 2,
 		.file = item->name,
 		.from = qf_queue_dir(export->salvage->from, item->dir)->path,

@@ -15,7 +15,6 @@
 #include "layout.h"
 #include "salvage.h"
 
-#define RECEIPT_MAX ((size_t)1 << 30)
 
 /* ------------------------------------------------------------------ the receipt */
 
@@ -59,7 +58,7 @@ take_line(struct receipt *receipt, const json_t *json)
 	if (!id || strlen(id) >= sizeof(line->id))
 		return false;
 	if (receipt->n == receipt->cap) {
-		size_t cap = receipt->cap ? receipt->cap * 2 : 256;
+		size_t cap = receipt->cap + receipt->cap / 16 + 256;
 		struct line *more = realloc(receipt->lines, cap * sizeof(*more));
 
 		if (!more)
@@ -86,40 +85,33 @@ static enum qf_code
 read_receipt(struct qf_io *io, const char *path, struct receipt *receipt, struct qf_err *err)
 {
 	int fd = qf_io_open(io, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
-	struct qf_buf bytes = {0};
+	FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
 	enum qf_code code = QF_OK;
-	const char *at, *end;
-	ssize_t n = 1;
+	char *text = NULL;
+	size_t size = 0;
+	ssize_t n;
 
-	if (fd < 0)
-		return qf_err_sys(err, errno, path, "cannot open");
-	while (n > 0 && bytes.n <= RECEIPT_MAX) {
-		char *room = qf_buf_room(&bytes, 65536);
-
-		n = room ? qf_io_read(io, fd, room, 65536) : 0;
-		if (n > 0)
-			bytes.n += (size_t)n;
+	if (!file) {
+		code = qf_err_sys(err, errno, path, "cannot open");
+		if (fd >= 0)
+			qf_io_close(io, fd);
+		return code;
 	}
-	qf_io_close(io, fd);
-	if (n < 0)
-		code = qf_err_sys(err, errno, path, "cannot read");
-	else if (bytes.failed)
-		code = qf_err_nomem(err);
-	for (at = bytes.p; !code && at && at < bytes.p + bytes.n; at = end + 1) {
-		json_t *json = NULL;
+	while (!code && (n = getline(&text, &size, file)) > 0) {
+		json_t *json = text[n - 1] == '\n' ? json_loadb(text, (size_t)n, 0, NULL) : NULL;
 
-		end = memchr(at, '\n', (size_t)(bytes.p + bytes.n - at));
-		if (end)
-			json = json_loadb(at, (size_t)(end - at), 0, NULL);
 		if (!json || !take_line(receipt, json))
 			code = qf_err_set(err, QF_E_DATA, path, "no receipt of qf salvage import");
 		json_decref(json);
 	}
+	if (!code && ferror(file))
+		code = qf_err_sys(err, errno, path, "cannot read");
+	free(text);
+	fclose(file);
 	if (!code && !receipt->ended)
 		code = qf_err_set(err, QF_E_DATA, path, "the receipt has no end: give all of it");
 	if (receipt->n)
 		qsort(receipt->lines, receipt->n, sizeof(*receipt->lines), compare_lines);
-	qf_buf_release(&bytes);
 	return code;
 }
 
@@ -129,12 +121,16 @@ struct claims {
 	struct qf_salvage *salvage;
 	const char *run;
 	struct one {
-		size_t dir;
-		char folder[QF_CLAIM_FOLDER_MAX];
 		char name[QF_NAME_MAX];
-		bool owned; /* its export is, as far as can be known, still at work */
+		bool owned;      /* its export is, as far as can be known, still at work */
+		uint16_t folder; /* of the folders */
 	} * all;
 	size_t n, cap;
+	struct folder {
+		size_t dir;
+		char name[QF_CLAIM_FOLDER_MAX];
+	} * folders;
+	size_t nfolders;
 	bool any;         /* a folder of the run is there, or was */
 	char command[32]; /* what else than an export the run is: its claims are not ours to end */
 	bool nomem;
@@ -166,6 +162,26 @@ is_at_work(const struct claims *claims, const struct qf_claim_found *found)
 		found->idle < (lease > QF_LEASE_LEAST ? lease : QF_LEASE_LEAST));
 }
 
+/* The folder of a claim, which is that of the one before. False: no memory. */
+static bool
+note_folder(struct claims *claims, const struct qf_claim_found *found)
+{
+	size_t n = claims->nfolders;
+	struct folder *more;
+
+	if (n && claims->folders[n - 1].dir == found->dir &&
+	    strcmp(claims->folders[n - 1].name, found->folder) == 0)
+		return true;
+	more = n < UINT16_MAX ? realloc(claims->folders, (n + 1) * sizeof(*more)) : NULL;
+	if (!more)
+		return false;
+	claims->folders = more;
+	more[n].dir = found->dir;
+	snprintf(more[n].name, QF_CLAIM_FOLDER_MAX, "%s", found->folder);
+	claims->nfolders++;
+	return true;
+}
+
 static bool
 note(void *ctx, const struct qf_claim_found *found)
 {
@@ -178,8 +194,12 @@ note(void *ctx, const struct qf_claim_found *found)
 	claims->any = true;
 	if (!found->name)
 		return true;
+	if (!note_folder(claims, found)) {
+		claims->nomem = true;
+		return false;
+	}
 	if (claims->n == claims->cap) {
-		size_t cap = claims->cap ? claims->cap * 2 : 256;
+		size_t cap = claims->cap + claims->cap / 16 + 256;
 		struct one *more = realloc(claims->all, cap * sizeof(*more));
 
 		claims->nomem |= !more;
@@ -188,8 +208,7 @@ note(void *ctx, const struct qf_claim_found *found)
 		claims->all = more;
 		claims->cap = cap;
 	}
-	claims->all[claims->n].dir = found->dir;
-	snprintf(claims->all[claims->n].folder, QF_CLAIM_FOLDER_MAX, "%s", found->folder);
+	claims->all[claims->n].folder = (uint16_t)(claims->nfolders - 1);
 	snprintf(claims->all[claims->n].name, QF_NAME_MAX, "%s", found->name);
 	claims->all[claims->n++].owned = is_at_work(claims, found);
 	return true;
@@ -230,6 +249,21 @@ check_claims(const struct claims *claims, const char *what, struct qf_err *err)
 					"nothing is claimed here by the export %s", claims->run);
 }
 
+static enum qf_code
+adopt(struct claims *claims, const struct one *one, struct qf_claim *claim, struct qf_err *err)
+{
+	const struct folder *folder = &claims->folders[one->folder];
+
+	return qf_claim_adopt(claims->salvage->claims, folder->dir, folder->name, one->name, claim, err);
+}
+
+static void
+release(struct claims *claims)
+{
+	free(claims->all);
+	free(claims->folders);
+}
+
 static void
 tell(struct claims *claims, const struct one *one, enum qf_salvage_outcome outcome,
      enum qf_salvage_why why, const char *detail)
@@ -240,7 +274,7 @@ tell(struct claims *claims, const struct one *one, enum qf_salvage_outcome outco
 		.detail = detail,
 		.id = one->name + 2,
 		.file = one->name,
-		.from = qf_queue_dir(claims->salvage->from, one->dir)->path,
+		.from = qf_queue_dir(claims->salvage->from, claims->folders[one->folder].dir)->path,
 		.bounce_at = QF_TIME_NONE,
 		.bytes = -1};
 
@@ -261,11 +295,8 @@ tell_failure(struct claims *claims, const struct one *one, enum qf_code code,
 static void
 tidy(struct claims *claims)
 {
-	for (size_t i = 0; i < claims->n; i++)
-		if (i == 0 || claims->all[i].dir != claims->all[i - 1].dir ||
-		    strcmp(claims->all[i].folder, claims->all[i - 1].folder) != 0)
-			qf_claims_tidy(claims->salvage->claims, claims->all[i].dir,
-				       claims->all[i].folder);
+	for (size_t i = 0; i < claims->nfolders; i++)
+		qf_claims_tidy(claims->salvage->claims, claims->folders[i].dir, claims->folders[i].name);
 }
 
 /* ------------------------------------------------------------------ commit */
@@ -316,8 +347,7 @@ commit_one(struct claims *claims, const struct receipt *receipt, const struct on
 					 "the bundle again, or, if that is not to be, --abort puts it back");
 		return;
 	}
-	code = qf_claim_adopt(claims->salvage->claims, one->dir, one->folder, one->name, &claim,
-			      &err);
+	code = adopt(claims, one, &claim, &err);
 	if (code) {
 		tell_failure(claims, one, code, &err);
 		return;
@@ -353,7 +383,7 @@ qf_salvage_commit(struct qf_salvage *salvage, const char *path, struct qf_err *e
 		commit_one(&claims, &receipt, &claims.all[i]);
 	if (!code)
 		tidy(&claims);
-	free(claims.all);
+	release(&claims);
 	free(receipt.lines);
 	return code;
 }
@@ -363,6 +393,7 @@ qf_salvage_commit(struct qf_salvage *salvage, const char *path, struct qf_err *e
 enum qf_code
 qf_salvage_abort(struct qf_salvage *salvage, const char *run, struct qf_err *err)
 {
+	const struct folder *folder;
 	struct claims claims;
 	struct qf_err one;
 	enum qf_code code = open_claims(salvage, run, &claims, err), put;
@@ -376,8 +407,9 @@ qf_salvage_abort(struct qf_salvage *salvage, const char *run, struct qf_err *err
 			     "(--lease)");
 			continue;
 		}
-		put = qf_claim_put_back(salvage->claims, claims.all[i].dir, claims.all[i].folder,
-					claims.all[i].name, &one);
+		folder = &claims.folders[claims.all[i].folder];
+		put = qf_claim_put_back(salvage->claims, folder->dir, folder->name, claims.all[i].name,
+					&one);
 		if (put)
 			tell_failure(&claims, &claims.all[i], put, &one);
 		else
@@ -386,6 +418,6 @@ qf_salvage_abort(struct qf_salvage *salvage, const char *run, struct qf_err *err
 	}
 	if (!code)
 		tidy(&claims);
-	free(claims.all);
+	release(&claims);
 	return code;
 }

@@ -61,17 +61,18 @@ qf_mark_now(void)
 	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-/* A mark as it is kept. */
+/* A mark as it is kept: small, for there are as many as messages were ever brought. */
 struct kept {
-	uint8_t index[16]; /* of the SHA-256 of what it is found under */
-	uint8_t claim[8];  /* of that of its key */
+	uint64_t index;       /* beginning of the SHA-256 of what it is found under */
+	uint64_t claim;       /* of that of its key */
 	uint8_t data[16];
-	int64_t at;
-	uint8_t lane;
-	bool voided, left;
-	uint16_t number, dir; /* dir: of qf_marks.dirs */
+	int64_t at : 56;      /* microseconds, for two thousand years */
+	unsigned lane : 4;
+	unsigned voided : 1, left : 1;
 	uint32_t rest;        /* of qf_marks.rests, and one; 0: brief */
+	uint16_t number, dir; /* dir: of qf_marks.dirs */
 };
+_Static_assert(sizeof(struct kept) <= 48 && QF_LANES_MAX <= 16, "a kept mark");
 
 struct rest {
 	uint8_t control[32], data[32];
@@ -93,17 +94,19 @@ struct qf_marks {
 	void *ctx;
 };
 
-static void
-hash(const char *text, bool left, uint8_t *bytes, size_t n)
+static uint64_t
+hash(const char *text, bool left)
 {
 	struct sha256_ctx ctx;
+	uint64_t sum;
 
 	sha256_init(&ctx);
 	sha256_update(&ctx, strlen(text), (const uint8_t *)text);
 	/* The claim that brought it, and one of the same name that took it away, are two. */
 	if (left)
 		sha256_update(&ctx, 5, (const uint8_t *)"\0left");
-	sha256_digest(&ctx, n, bytes);
+	sha256_digest(&ctx, sizeof(sum), (uint8_t *)&sum);
+	return sum;
 }
 
 /* Its place; SIZE_MAX when memory is out. */
@@ -127,24 +130,21 @@ dir_place(struct qf_marks *marks, const char *identity)
 
 /* Where the search for what is found under index begins. */
 static size_t
-first_slot(const struct qf_marks *marks, const uint8_t index[16])
+first_slot(const struct qf_marks *marks, uint64_t index)
 {
-	uint64_t at;
-
-	memcpy(&at, index, sizeof(at));
-	return at & (marks->nslots - 1);
+	return index & (marks->nslots - 1);
 }
 
 /* That of the claim, or a free one. */
 static uint32_t *
-slot_of(const struct qf_marks *marks, const uint8_t index[16], const uint8_t claim[8])
+slot_of(const struct qf_marks *marks, uint64_t index, uint64_t claim)
 {
 	size_t at = first_slot(marks, index);
 
 	for (; marks->slots[at]; at = (at + 1) & (marks->nslots - 1)) {
 		const struct kept *kept = &marks->kept[marks->slots[at] - 1];
 
-		if (memcmp(kept->index, index, 16) == 0 && memcmp(kept->claim, claim, 8) == 0)
+		if (kept->index == index && kept->claim == claim)
 			break;
 	}
 	return &marks->slots[at];
@@ -176,7 +176,7 @@ make_room(struct qf_marks *marks)
 	marks->kept = kept;
 	if (!room)
 		return false;
-	if (marks->n >= marks->nslots / 4 * 3) {
+	if (marks->n >= marks->nslots / 5 * 4) {
 		size_t n = marks->nslots ? marks->nslots * 2 : 256;
 		uint32_t *slots = calloc(n, sizeof(*slots));
 
@@ -287,14 +287,14 @@ take_mark(struct qf_marks *marks, const json_t *json)
 	dir = dir_place(marks, mark.dir);
 	if (dir == SIZE_MAX)
 		return false;
-	kept = (struct kept){.at = mark.at,
-			     .lane = (uint8_t)mark.lane,
+	kept = (struct kept){.index = hash(index, false),
+			     .claim = hash(mark.key, mark.left),
+			     .at = mark.at,
+			     .lane = mark.lane & 15,
 			     .voided = mark.voided,
 			     .left = mark.left,
 			     .number = (uint16_t)mark.number,
 			     .dir = (uint16_t)dir};
-	hash(index, false, kept.index, sizeof(kept.index));
-	hash(mark.key, mark.left, kept.claim, sizeof(kept.claim));
 	memcpy(kept.data, rest.data, sizeof(kept.data));
 	strcpy(rest.name, mark.name);
 	return keep(marks, &kept, wish == QF_MARK_WHOLE ? &rest : NULL);
@@ -387,12 +387,8 @@ bool
 qf_marks_find(const struct qf_marks *marks, const char *index, const char *key,
 	      struct qf_mark *mark)
 {
-	uint8_t place[16], claim[8];
-	uint32_t slot;
+	uint32_t slot = marks->nslots ? *slot_of(marks, hash(index, false), hash(key, false)) : 0;
 
-	hash(index, false, place, sizeof(place));
-	hash(key, false, claim, sizeof(claim));
-	slot = marks->nslots ? *slot_of(marks, place, claim) : 0;
 	if (!slot)
 		return false;
 	fill(marks, &marks->kept[slot - 1], mark);
@@ -404,16 +400,15 @@ void
 qf_marks_each(const struct qf_marks *marks, const char *index,
 	      void (*each)(void *ctx, const struct qf_mark *mark), void *ctx)
 {
+	uint64_t place = hash(index, false);
 	struct qf_mark mark;
-	uint8_t place[16];
 	size_t at;
 
-	hash(index, false, place, sizeof(place));
 	for (at = marks->nslots ? first_slot(marks, place) : 0; marks->nslots && marks->slots[at];
 	     at = (at + 1) & (marks->nslots - 1)) {
 		const struct kept *kept = &marks->kept[marks->slots[at] - 1];
 
-		if (memcmp(kept->index, place, sizeof(place)) != 0)
+		if (kept->index != place)
 			continue;
 		fill(marks, kept, &mark);
 		each(ctx, &mark);

@@ -86,7 +86,7 @@ qf_names_add(struct qf_names *names, const char *id, enum qf_kind kind)
 
 	if (n == 0 || n >= QF_NAME_MAX)
 		return true;
-	if (names->n >= names->cap / 4 * 3 && !grow(names))
+	if (names->n >= names->cap / 5 * 4 && !grow(names))
 		return false;
 	slot = slot_of(names, id);
 	if (!*slot) {

@@ -16,6 +16,8 @@
 /* Hands where answers come fast, and where each takes its time. */
 #define FEW_HANDS 4
 #define MANY_HANDS 32
+/* Details of items: as many as qf_salvage_item.detail can tell apart. */
+#define TEXTS_MOST 255
 
 const char *
 qf_salvage_outcome_name(enum qf_salvage_outcome outcome)
@@ -255,6 +257,40 @@ const char *
 qf_salvage_item_new_id(const struct qf_salvage *salvage, const struct qf_salvage_item *item)
 {
 	return item->new_id ? salvage->new_ids.p + item->new_id : NULL;
+}
+
+/* Its place, and one. */
+static unsigned
+text_place(struct qf_salvage *salvage, const char *text)
+{
+	char **more;
+
+	for (size_t i = 0; i < salvage->ntexts; i++)
+		if (strcmp(salvage->texts[i], text) == 0)
+			return (unsigned)i + 1;
+	more = salvage->ntexts < TEXTS_MOST
+		       ? realloc(salvage->texts, (salvage->ntexts + 1) * sizeof(*more))
+		       : NULL;
+	if (more)
+		salvage->texts = more;
+	if (!more || !(more[salvage->ntexts] = strdup(text)))
+		return 0;
+	return (unsigned)++salvage->ntexts;
+}
+
+void
+qf_salvage_skip(struct qf_salvage *salvage, struct qf_salvage_item *item, enum qf_salvage_why why,
+		const char *detail)
+{
+	item->outcome = QF_SALVAGE_SKIP;
+	item->why = (unsigned)why & 63;
+	item->detail = detail && *detail ? text_place(salvage, detail) & TEXTS_MOST : 0;
+}
+
+const char *
+qf_salvage_item_detail(const struct qf_salvage *salvage, const struct qf_salvage_item *item)
+{
+	return item->detail ? salvage->texts[item->detail - 1] : NULL;
 }
 
 bool

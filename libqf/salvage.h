@@ -10,6 +10,7 @@
  *	salvage_staged.c    copies that were interrupted, named
  *	salvage_lanes.c     batches of messages moved side by side
  *	salvage_account.c   what manifests say of each message
+ *	salvage_journeys.c  when messages last came to a queue, and left it
  *	salvage_verify.c    every message accounted for
  *	salvage_render.c    what is said of them, as JSON
  *	export.c            messages claimed, and written into a bundle (bundle.h)
@@ -32,16 +33,19 @@
 /* A message that is planned for. There may be a million of them. */
 struct qf_salvage_item {
 	char name[QF_NAME_MAX];      /* of the control file: qfID */
-	uint8_t outcome, why;        /* QF_SALVAGE_MOVE, COPY, SKIP */
-	bool expired;
-	bool let_go;                 /* held, and not to be so at the target */
+	unsigned outcome : 5;        /* QF_SALVAGE_MOVE, COPY, SKIP */
+	unsigned why : 6;
+	unsigned expired : 1;
+	unsigned let_go : 1;         /* held, and not to be so at the target */
+	unsigned detail : 8;         /* of qf_salvage.texts, and one; 0: none */
 	uint16_t dir, to_dir;
 	uint8_t sha[32];             /* of the control file as it was planned */
 	uint32_t new_id;             /* where it is in qf_salvage.new_ids; 0: it keeps its id */
 	int64_t bounce_at;
 	int64_t bytes;
-	const char *detail;          /* or NULL; a text that is always there */
 };
+_Static_assert(sizeof(struct qf_salvage_item) <= 80 && QF_SALVAGE_OUTCOME_COUNT <= 32 &&
+	       QF_SALVAGE_WHY_COUNT <= 64, "an item");
 
 /* The detail of what is skipped because a run brought it here before: its mark says so. */
 extern const char qf_salvage_was_copied[];
@@ -68,7 +72,7 @@ struct qf_salvage {
 	struct qf_salvage_item *items;
 	size_t n, cap;
 	struct qf_buf new_ids;       /* each with its NUL, from 1 on */
-	char **texts;                /* details of a loaded plan */
+	char **texts;                /* details of items: few, of many */
 	size_t ntexts;
 	bool loaded;                 /* from a file: what changed since is skipped */
 	struct qf_groups *returns;   /* by sender; NULL: not counted */
@@ -87,6 +91,11 @@ struct qf_salvage_item *qf_salvage_add_item(struct qf_salvage *salvage);
 /* The id it is to get; NULL: it keeps its own. */
 const char *qf_salvage_item_new_id(const struct qf_salvage *salvage,
 				   const struct qf_salvage_item *item);
+/* It is to be left, and why. */
+void qf_salvage_skip(struct qf_salvage *salvage, struct qf_salvage_item *item, enum qf_salvage_why why,
+		     const char *detail);
+/* Why it is left, in words; NULL. They are there as long as the salvage. */
+const char *qf_salvage_item_detail(const struct qf_salvage *salvage, const struct qf_salvage_item *item);
 /* False when memory is out. */
 bool qf_salvage_give_id(struct qf_salvage *salvage, struct qf_salvage_item *item, const char *id);
 /* Claims, target and manifest opened for changes. */
@@ -159,16 +168,21 @@ bool qf_salvage_body_sum(struct qf_queue *queue, const struct qf_msg *msg, char 
 enum qf_code qf_ledger_leave(struct qf_salvage *salvage, const struct qf_mark *marks, size_t n,
 			     struct qf_err *err);
 void qf_ledger_left_close(struct qf_salvage *salvage);
-/* What runs ever brought to a queue and took away from it, as itself has it written down, by the id it has
-   there. */
-enum qf_code qf_ledger_journeys(struct qf_queue *queue, struct qf_marks **marks, struct qf_err *err);
-/* Was the message of that id taken away later than at (qf_mark_now()), and not brought again since? data:
-   the sum of its body; NULL: of any. */
-bool qf_ledger_left_since(const struct qf_marks *marks, const char *id, const char *data, int64_t at);
 /* No run copies meanwhile; if not shared, none moves either. Waited for as long as a lease is; then
    QF_E_BUSY. */
 enum qf_code qf_ledger_lock(struct qf_salvage *salvage, bool shared, struct qf_err *err);
 void qf_ledger_unlock(struct qf_salvage *salvage);
+
+/* ---------------------------------------------------------------- salvage_journeys.c */
+
+struct qf_journeys;
+/* What runs brought to a queue and took away from it, as itself has it written down, by the id it has
+   there. */
+enum qf_code qf_journeys_read(struct qf_queue *queue, struct qf_journeys **out, struct qf_err *err);
+void qf_journeys_free(struct qf_journeys *journeys);
+/* Was the message of that id taken away later than at (qf_mark_now()), and not brought again since? data:
+   the sum of its body; NULL: of any. */
+bool qf_journeys_left_since(const struct qf_journeys *journeys, const char *id, const char *data, int64_t at);
 
 /* ---------------------------------------------------------------- salvage_log.c */
 

@@ -15,7 +15,6 @@
 #include "salvage.h"
 
 #define PLAN_SCHEMA "qf.salvage.plan/1"
-#define TEXTS_MOST 200
 
 struct qf_salvage_record
 qf_salvage_record_of(const struct qf_salvage *salvage, const struct qf_salvage_item *item,
@@ -27,7 +26,7 @@ qf_salvage_record_of(const struct qf_salvage *salvage, const struct qf_salvage_i
 	return (struct qf_salvage_record){
 		.outcome = (enum qf_salvage_outcome)item->outcome,
 		.why = (enum qf_salvage_why)item->why,
-		.detail = item->detail,
+		.detail = qf_salvage_item_detail(salvage, item),
 		.file = item->name,
 		.id = item->name + 2,
 		.new_id = qf_salvage_item_new_id(salvage, item),
@@ -230,25 +229,6 @@ is_plain_name(const char *name, size_t most)
 	return *name && strlen(name) < most && !strchr(name, '/');
 }
 
-/* Why it is left, for as long as the plan is there: few texts, of many messages. */
-static const char *
-keep_text(struct qf_salvage *salvage, const char *text)
-{
-	char **more;
-
-	for (size_t i = 0; i < salvage->ntexts; i++)
-		if (strcmp(salvage->texts[i], text) == 0)
-			return salvage->texts[i];
-	more = salvage->ntexts < TEXTS_MOST
-		       ? realloc(salvage->texts, (salvage->ntexts + 1) * sizeof(*more))
-		       : NULL;
-	if (more)
-		salvage->texts = more;
-	if (!more || !(more[salvage->ntexts] = strdup(text)))
-		return "as the plan says";
-	return more[salvage->ntexts++];
-}
-
 static bool
 take_item(struct qf_salvage *salvage, const json_t *json, struct qf_salvage_item *item)
 {
@@ -275,8 +255,8 @@ take_item(struct qf_salvage *salvage, const json_t *json, struct qf_salvage_item
 		return false;
 	item->dir = (uint16_t)dir;
 	item->to_dir = (uint16_t)(to_dir == SIZE_MAX ? 0 : to_dir);
-	item->outcome = (uint8_t)outcome;
-	item->why = (uint8_t)why;
+	item->outcome = (unsigned)outcome & 31;
+	item->why = (unsigned)why & 63;
 	item->expired = json_is_true(json_object_get(json, "expired"));
 	item->let_go = qf_name_kind(name, strlen(name)) == QF_KIND_HELD &&
 		       strcmp(text_of(json, "as"), "queued") == 0;
@@ -284,7 +264,7 @@ take_item(struct qf_salvage *salvage, const json_t *json, struct qf_salvage_item
 	if (!qf_time_parse((struct qf_slice){bounce_at, strlen(bounce_at)}, &item->bounce_at))
 		item->bounce_at = QF_TIME_NONE;
 	if (outcome == QF_SALVAGE_SKIP)
-		item->detail = keep_text(salvage, text_of(json, "detail"));
+		qf_salvage_skip(salvage, item, (enum qf_salvage_why)why, text_of(json, "detail"));
 	return true;
 }
 

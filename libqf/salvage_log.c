@@ -79,9 +79,8 @@ judge(struct qf_salvage *salvage, struct qf_salvage_item *item, const struct qf_
 		qf_queue_find(salvage->from, item->name + 2, 0, ask, &asked, NULL);
 	if (!asked.finished)
 		return;
-	item->outcome = QF_SALVAGE_SKIP;
-	item->why = QF_SALVAGE_WHY_DELIVERED;
-	item->detail = "the log shows that nobody is owed it any more";
+	qf_salvage_skip(salvage, item, QF_SALVAGE_WHY_DELIVERED,
+			"the log shows that nobody is owed it any more");
 }
 
 enum qf_code

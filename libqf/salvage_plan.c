@@ -116,14 +116,6 @@ struct look {
 	uint64_t moving;
 };
 
-static void
-skip(struct qf_salvage_item *item, enum qf_salvage_why why, const char *detail)
-{
-	item->outcome = QF_SALVAGE_SKIP;
-	item->why = (uint8_t)why;
-	item->detail = detail;
-}
-
 struct comparison {
 	struct qf_salvage *salvage;
 	const struct qf_msg *msg;
@@ -166,27 +158,28 @@ look_at_target(struct look *look, const struct qf_msg *msg, struct qf_salvage_it
 	    qf_queue_find(salvage->to, item->name + 2, 0, compare, &comparison, NULL) == QF_OK &&
 	    comparison.same)
 		/* Two containers may have made one id at one time; or somebody copied half of it. */
-		skip(item, QF_SALVAGE_WHY_PRESENT,
+		qf_salvage_skip(salvage, item, QF_SALVAGE_WHY_PRESENT,
 		     comparison.body ? "the target has this message"
 				     : "the target has one of its id, time and sender, but with "
 				       "another body: look at both");
 	else if (kinds && !(qf_salvage_new_id(salvage, id) && qf_salvage_give_id(salvage, item, id)))
-		skip(item, QF_SALVAGE_WHY_ERROR, "no new id can be made");
+		qf_salvage_skip(salvage, item, QF_SALVAGE_WHY_ERROR, "no new id can be made");
 }
 
 /* Was it ever brought here? */
 static bool
-is_in_ledger(const struct qf_salvage *salvage, const struct qf_msg *msg,
+is_in_ledger(struct qf_salvage *salvage, const struct qf_msg *msg,
 	     struct qf_salvage_item *item)
 {
 	bool own;
 
 	switch (qf_ledger_has(salvage, msg, &own)) {
 	case QF_LEDGER_HAS:
-		skip(item, QF_SALVAGE_WHY_PRESENT, own ? qf_salvage_was_imported : qf_salvage_was_copied);
+		qf_salvage_skip(salvage, item, QF_SALVAGE_WHY_PRESENT,
+				own ? qf_salvage_was_imported : qf_salvage_was_copied);
 		return true;
 	case QF_LEDGER_ELSEWHERE:
-		skip(item, QF_SALVAGE_WHY_ERROR, QF_LEDGER_ELSEWHERE_TEXT);
+		qf_salvage_skip(salvage, item, QF_SALVAGE_WHY_ERROR, QF_LEDGER_ELSEWHERE_TEXT);
 		return true;
 	case QF_LEDGER_NO:
 		break;
@@ -205,22 +198,22 @@ decide(struct look *look, const struct qf_row *row, struct qf_salvage_item *item
 
 	item->outcome = salvage->options.copy ? QF_SALVAGE_COPY : QF_SALVAGE_MOVE;
 	if (damage && strcmp(damage, qf_finding_type(QF_F_UNREADABLE)->text) == 0)
-		skip(item, QF_SALVAGE_WHY_DENIED, damage);
+		qf_salvage_skip(salvage, item, QF_SALVAGE_WHY_DENIED, damage);
 	else if (damage)
-		skip(item, QF_SALVAGE_WHY_DAMAGED, damage);
+		qf_salvage_skip(salvage, item, QF_SALVAGE_WHY_DAMAGED, damage);
 	else if (controls & (controls - 1))
-		skip(item, QF_SALVAGE_WHY_DAMAGED, "two control files of one id: see qf orphans");
+		qf_salvage_skip(salvage, item, QF_SALVAGE_WHY_DAMAGED, "two control files of one id: see qf orphans");
 	else if (kinds & 1u << QF_KIND_STAGED && files->busy != QF_YES)
-		skip(item, QF_SALVAGE_WHY_DAMAGED, "a tf beside it: see qf orphans");
+		qf_salvage_skip(salvage, item, QF_SALVAGE_WHY_DAMAGED, "a tf beside it: see qf orphans");
 	else if (item->expired && salvage->options.expired == QF_EXPIRED_SKIP)
-		skip(item, QF_SALVAGE_WHY_EXPIRED, "past its return time");
+		qf_salvage_skip(salvage, item, QF_SALVAGE_WHY_EXPIRED, "past its return time");
 	else if (salvage->has_target && !is_in_ledger(salvage, row->msg, item))
 		look_at_target(look, row->msg, item);
 	if (item->outcome != QF_SALVAGE_SKIP && files->busy == QF_YES)
-		skip(item, QF_SALVAGE_WHY_BUSY, "in delivery");
+		qf_salvage_skip(salvage, item, QF_SALVAGE_WHY_BUSY, "in delivery");
 	if (item->outcome != QF_SALVAGE_SKIP && salvage->options.finished &&
 	    salvage->options.finished(salvage->options.finished_ctx, row->msg))
-		skip(item, QF_SALVAGE_WHY_DELIVERED,
+		qf_salvage_skip(salvage, item, QF_SALVAGE_WHY_DELIVERED,
 		     "the database shows that nobody is owed it any more");
 }
 

@@ -25,7 +25,7 @@ tell_item(struct qf_salvage *salvage, const struct qf_salvage_item *item, enum q
 	record.why = why;
 	record.detail = detail;
 	record.to = record.new_id = record.as = NULL;
-	record.arrived = detail == qf_salvage_was_imported;
+	record.arrived = detail && strcmp(detail, qf_salvage_was_imported) == 0;
 	qf_salvage_tell(salvage, &record);
 }
 
@@ -86,7 +86,8 @@ next_planned(void *ctx, struct qf_move *moves, size_t most, const struct qf_lane
 		if (!stop && n == 0 && qf_salvage_cancelled(salvage))
 			stop = "not begun";
 		if (!qf_salvage_is_to_move(item))
-			tell_item(salvage, item, (enum qf_salvage_why)item->why, item->detail);
+			tell_item(salvage, item, (enum qf_salvage_why)item->why,
+				  qf_salvage_item_detail(salvage, item));
 		else if (stop)
 			tell_item(salvage, item, QF_SALVAGE_WHY_STOPPED, stop);
 		else

@@ -30,7 +30,7 @@ struct verify {
 	size_t nclaims, claims_cap;
 	/* What runs have brought to each side and taken away: read when it is asked for. */
 	struct side {
-		struct qf_marks *journeys;
+		struct qf_journeys *journeys;
 		bool asked;
 	} source, target;
 	bool nomem;
@@ -231,10 +231,10 @@ is_staged(struct verify *v, const struct qf_account *a)
 static bool
 was_taken(struct side *side, struct qf_queue *queue, const char *id, const char *data, int64_t at)
 {
-	if (!side->asked && qf_ledger_journeys(queue, &side->journeys, NULL))
+	if (!side->asked && qf_journeys_read(queue, &side->journeys, NULL))
 		side->journeys = NULL;
 	side->asked = true;
-	return side->journeys && qf_ledger_left_since(side->journeys, id, data, at);
+	return side->journeys && qf_journeys_left_since(side->journeys, id, data, at);
 }
 
 /* ------------------------------------------------------------------ one message, judged */
@@ -409,8 +409,8 @@ qf_salvage_verify(struct qf_salvage *salvage, const char *manifest, struct qf_er
 			verify_one(&v, qf_accounts_at(v.accounts, i));
 		qf_salvage_progress(salvage, n);
 	}
-	qf_marks_free(v.source.journeys);
-	qf_marks_free(v.target.journeys);
+	qf_journeys_free(v.source.journeys);
+	qf_journeys_free(v.target.journeys);
 	qf_accounts_free(v.accounts);
 	qf_names_free(v.at_source);
 	free(v.claims);

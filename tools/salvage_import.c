@@ -15,12 +15,11 @@
 struct importing {
 	struct report *report;
 	struct qf_import *import;
-	/* By the place in the bundle: NULL, not there; itself, under its own id; else the new id. */
-	char **arrived;
+	/* By the place in the bundle. Few get a new id, and mostly none does. */
+	bool *arrived;
+	char **new_ids;
 	size_t lines, at; /* of the receipt: how many; the next to be written */
 };
-
-static char own_id[] = "";
 
 static void
 acknowledge(struct importing *importing, const struct qf_salvage_record *record)
@@ -29,8 +28,14 @@ acknowledge(struct importing *importing, const struct qf_salvage_record *record)
 
 	if (place == SIZE_MAX || importing->arrived[place])
 		return;
-	importing->arrived[place] = record->new_id ? strdup(record->new_id) : own_id;
-	importing->lines += importing->arrived[place] != NULL;
+	if (record->new_id && !importing->new_ids)
+		importing->new_ids = calloc(qf_import_n(importing->import), sizeof(*importing->new_ids));
+	/* Without memory for its new name it is not signed. */
+	if (record->new_id &&
+	    (!importing->new_ids || !(importing->new_ids[place] = strdup(record->new_id))))
+		return;
+	importing->arrived[place] = true;
+	importing->lines++;
 }
 
 static void
@@ -62,13 +67,13 @@ next_of_receipt(void *ctx, struct qf_buf *out)
 		qf_json_bool(&json, importing->lines == n && !qf_import_cut(importing->import));
 	} else {
 		const char *id = qf_import_id(importing->import, importing->at);
-		const char *new_id = importing->arrived[importing->at];
+		const char *new_id = importing->new_ids ? importing->new_ids[importing->at] : NULL;
 
 		qf_import_sums(importing->import, id, control, data);
 		qf_json_key(&json, "id");
 		qf_json_string(&json, id);
 		qf_json_key(&json, "new_id");
-		qf_json_string(&json, *new_id ? new_id : NULL);
+		qf_json_string(&json, new_id);
 		qf_json_key(&json, "sha256");
 		qf_json_open(&json, '{');
 		qf_json_key(&json, "control");
@@ -199,9 +204,9 @@ salvage_import(struct source *source, struct qf_queue *to, const char *from, con
 	}
 	if ((status == STATUS_OK || status == STATUS_FINDINGS) && qf_import_cut(import))
 		status = STATUS_INCOMPLETE;
-	for (size_t i = 0; i < qf_import_n(import); i++)
-		if (importing.arrived[i] != own_id)
-			free(importing.arrived[i]);
+	for (size_t i = 0; importing.new_ids && i < qf_import_n(import); i++)
+		free(importing.new_ids[i]);
+	free(importing.new_ids);
 	free(importing.arrived);
 	qf_import_free(import);
 	return signals_caught() ? STATUS_SIGNAL + signals_caught() : status;
