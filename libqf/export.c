@@ -361,28 +361,20 @@ next_of_sums(void *ctx, struct qf_buf *out)
 }
 
 static enum qf_code
-write_bundle(struct export *export, struct qf_err *err)
+write_bundle(struct export *export, struct qf_bundle_out *bundle, struct qf_err *err)
 {
 	struct qf_salvage *salvage = export->salvage;
 	const struct qf_bundle_text manifest = {begin_text, next_of_manifest, export};
 	const struct qf_bundle_text sums = {begin_text, next_of_sums, export};
-	const struct qf_patience patience = {go_on, export};
-	struct qf_bundle_out *bundle;
-	enum qf_code code = qf_bundle_create(salvage->io, export->to, &patience, &bundle, err);
+	enum qf_code code = qf_bundle_add_text(bundle, QF_BUNDLE_MANIFEST, &manifest,
+					       salvage->options.now, export->sha_manifest, err);
 
-	if (code)
-		return code;
-	code = qf_bundle_add_text(bundle, QF_BUNDLE_MANIFEST, &manifest, salvage->options.now,
-				  export->sha_manifest, err);
 	for (size_t i = 0; i < export->n && !code; i++) {
 		code = write_message(export, bundle, &export->held[i], err);
 		if (!code && !go_on(export))
 			code = qf_err_set(err, QF_E_INTERRUPTED, "export", "interrupted");
 	}
-	if (!code)
-		code = qf_bundle_end(bundle, &sums, err);
-	qf_bundle_free(bundle);
-	return code;
+	return code ? code : qf_bundle_end(bundle, &sums, err);
 }
 
 /* ------------------------------------------------------------------ the whole */
@@ -436,6 +428,8 @@ qf_salvage_export(struct qf_salvage *salvage, const char *to, struct qf_err *err
 	struct export export = {.salvage = salvage, .to = to};
 	struct qf_claim_run run = {.pid = -1};
 	struct qf_salvage_totals fresh = {.oldest_expired = salvage->totals.oldest_expired};
+	const struct qf_patience patience = {go_on, &export};
+	struct qf_bundle_out *bundle;
 	enum qf_code code;
 
 	snprintf(run.run, sizeof(run.run), "%s", salvage->run);
@@ -448,10 +442,15 @@ qf_salvage_export(struct qf_salvage *salvage, const char *to, struct qf_err *err
 	code = qf_claims_open(salvage->from, &run, false, &salvage->claims, err);
 	if (code)
 		return code;
+	/* Before anything is claimed for it. */
+	code = qf_bundle_create(salvage->io, to, &patience, &bundle, err);
+	if (code)
+		return code;
 	export.crew = qf_crew_new(qf_salvage_hands(salvage));
 	if (export.crew && qf_queue_ndirs(salvage->from) > 1)
 		export.names = qf_names_new();
 	if (!export.crew || (qf_queue_ndirs(salvage->from) > 1 && !export.names)) {
+		qf_bundle_free(bundle);
 		qf_crew_free(export.crew);
 		return qf_err_nomem(err);
 	}
@@ -459,7 +458,8 @@ qf_salvage_export(struct qf_salvage *salvage, const char *to, struct qf_err *err
 	salvage->totals = fresh;
 	code = claim_all(&export, err);
 	if (!code)
-		code = write_bundle(&export, err);
+		code = write_bundle(&export, bundle, err);
+	qf_bundle_free(bundle);
 	tell_all(&export, code, err);
 	qf_crew_free(export.crew);
 	qf_names_free(export.names);
