@@ -195,6 +195,15 @@ qf_msg_diagnostics(const struct qf_msg *msg, size_t *n)
 	return msg->diagnostics;
 }
 
+const struct qf_diagnostic *
+qf_msg_finding(const struct qf_msg *msg, enum qf_finding finding)
+{
+	for (size_t i = 0; i < msg->ndiagnostics; i++)
+		if (msg->diagnostics[i].finding == finding)
+			return &msg->diagnostics[i];
+	return NULL;
+}
+
 enum qf_fate
 qf_msg_fate(const struct qf_msg *msg)
 {

@@ -160,6 +160,8 @@ Test(msg, nul_bytes)
 
 	cr_assert_eq(n, 1);
 	cr_assert_eq(d[0].finding, QF_F_NUL_BYTE);
+	cr_assert_eq(qf_msg_finding(msg, QF_F_NUL_BYTE), d);
+	cr_assert_null(qf_msg_finding(msg, QF_F_UNREADABLE));
 	cr_assert_eq(d[0].line, 6);
 	cr_assert_eq(d[0].column, 4);
 	check_slice(qf_msg_envelope(msg)->status, "ab", "value ends at the NUL");

@@ -473,6 +473,8 @@ enum qf_state qf_msg_state(const struct qf_msg *msg);
 const struct qf_record *qf_msg_records(const struct qf_msg *msg, size_t *n);
 /* What is wrong with it: at most 1,000 (QF_F_MORE_FINDINGS is the last where there are more). */
 const struct qf_diagnostic *qf_msg_diagnostics(const struct qf_msg *msg, size_t *n);
+/* The first of this kind, which lives as long as the message; NULL: there is none. */
+const struct qf_diagnostic *qf_msg_finding(const struct qf_msg *msg, enum qf_finding finding);
 /* The worst thing sendmail will do with it, QF_FATE_IGNORED for a sound one. */
 enum qf_fate qf_msg_fate(const struct qf_msg *msg);
 /* The whole file as read. */

@@ -81,9 +81,7 @@ process(struct qf_reader *reader, struct qf_slot *slot)
 	if (code || slot->msg->nomem)
 		goto nomem;
 	seen->messages++;
-	for (size_t i = 0; i < slot->msg->ndiagnostics; i++)
-		if (slot->msg->diagnostics[i].finding == QF_F_UNREADABLE)
-			seen->unreadable++;
+	seen->unreadable += qf_msg_finding(slot->msg, QF_F_UNREADABLE) != NULL;
 	if (!scan->options.visit)
 		return QF_SLOT_READY;
 	if (!scan->options.visit(reader->worker, slot->msg, &slot->msg->text))

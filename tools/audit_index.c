@@ -89,18 +89,6 @@ check_place(const struct qf_queue *queue)
 
 /* ------------------------------------------------------------------ messages */
 
-static bool
-is_unreadable(const struct qf_msg *msg)
-{
-	size_t n;
-	const struct qf_diagnostic *d = qf_msg_diagnostics(msg, &n);
-
-	for (size_t i = 0; i < n; i++)
-		if (d[i].finding == QF_F_UNREADABLE)
-			return true;
-	return false;
-}
-
 bool
 audit_add_present(struct audit_snapshot *snapshot, const struct audit_place *place)
 {
@@ -140,7 +128,7 @@ take_message(struct audit_snapshot *snapshot, struct qf_msg *msg, struct qf_err 
 	struct audit_read read;
 	enum qf_code code;
 
-	if (is_unreadable(msg)) {
+	if (qf_msg_finding(msg, QF_F_UNREADABLE)) {
 		say_error("%.*s: cannot be read", (int)files->path.n, files->path.p);
 		snapshot->unreadable++;
 		dir->complete = false;

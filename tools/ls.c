@@ -105,18 +105,6 @@ worker_end(void *arg)
 	free(worker);
 }
 
-static bool
-is_unreadable(const struct qf_msg *msg)
-{
-	size_t n;
-	const struct qf_diagnostic *d = qf_msg_diagnostics(msg, &n);
-
-	for (size_t i = 0; i < n; i++)
-		if (d[i].finding == QF_F_UNREADABLE)
-			return true;
-	return false;
-}
-
 /* In a reading thread. Unreadable messages are passed on without text, to be named. */
 static bool
 visit(void *arg, struct qf_msg *msg, struct qf_buf *text)
@@ -138,7 +126,7 @@ visit(void *arg, struct qf_msg *msg, struct qf_buf *text)
 		return true;
 	if (matched)
 		ls_row(&listing->look, &worker->hand, &row, text);
-	return matched || is_unreadable(msg);
+	return matched || qf_msg_finding(msg, QF_F_UNREADABLE);
 }
 
 /* What a pass over the queue found. */
@@ -172,22 +160,6 @@ put_heading(struct pass *pass)
 	qf_buf_release(&head);
 }
 
-static void
-name_unreadable(struct pass *pass, const struct qf_msg *msg)
-{
-	const struct qf_files *files = qf_msg_files(msg);
-	size_t n;
-	const struct qf_diagnostic *d = qf_msg_diagnostics(msg, &n);
-
-	for (size_t i = 0; i < n; i++) {
-		if (d[i].finding != QF_F_UNREADABLE)
-			continue;
-		say_error("%.*s: cannot read: %.*s", (int)files->path.n, files->path.p,
-			  (int)d[i].detail.n, d[i].detail.p);
-		pass->tally.incomplete = true;
-	}
-}
-
 /* A message handed out by the scan, in the caller's thread. False to stop. */
 static bool
 take(struct pass *pass, struct qf_msg *msg)
@@ -198,7 +170,7 @@ take(struct pass *pass, struct qf_msg *msg)
 	struct qf_err err;
 	bool matched = true;
 
-	name_unreadable(pass, msg);
+	pass->tally.incomplete |= say_unreadable(msg);
 	if (text.p && !pass->sorted) {
 		pass->tally.shown++;
 		put_heading(pass);

@@ -120,18 +120,6 @@ sweep(struct memory *memory)
 	memory->n = kept;
 }
 
-static bool
-is_unreadable(const struct qf_msg *msg)
-{
-	size_t n;
-	const struct qf_diagnostic *d = qf_msg_diagnostics(msg, &n);
-
-	for (size_t i = 0; i < n; i++)
-		if (d[i].finding == QF_F_UNREADABLE)
-			return true;
-	return false;
-}
-
 static void
 count_age(struct metrics_queue *q, int64_t created, int64_t now)
 {
@@ -154,7 +142,7 @@ count_message(struct metrics_queue *q, const struct qf_row *row, struct memory *
 	const struct qf_files *files = qf_msg_files(row->msg);
 	enum qf_state state = qf_msg_state(row->msg);
 
-	if (is_unreadable(row->msg)) {
+	if (qf_msg_finding(row->msg, QF_F_UNREADABLE)) {
 		q->unreadable++;
 		q->busy = -1;
 		return;

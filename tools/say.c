@@ -103,6 +103,18 @@ say_error(const char *format, ...)
 	va_end(args);
 }
 
+bool
+say_unreadable(const struct qf_msg *msg)
+{
+	const struct qf_diagnostic *found = qf_msg_finding(msg, QF_F_UNREADABLE);
+	const struct qf_files *files = qf_msg_files(msg);
+
+	if (found)
+		say_error("%.*s: cannot read: %.*s", (int)files->path.n, files->path.p, (int)found->detail.n,
+			  found->detail.p ? found->detail.p : "");
+	return found != NULL;
+}
+
 void
 say_note(const char *format, ...)
 {

@@ -16,6 +16,8 @@ int say_verbosity(void);
 void say_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* A failure of the library. Returns the exit status that goes with it. */
 int say_failure(const struct qf_err *err);
+/* Names a message whose control file cannot be read, of which little is known. False: it could be. */
+bool say_unreadable(const struct qf_msg *msg);
 /* Told unless -q. */
 void say_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Told with -v. */

@@ -238,25 +238,6 @@ show_partial(struct shape *shape)
 
 /* ------------------------------------------------------------------ reading */
 
-/* Nothing is known of an unreadable message: it is named, not counted. */
-static bool
-say_unreadable(const struct qf_msg *msg)
-{
-	const struct qf_files *files = qf_msg_files(msg);
-	size_t n;
-	const struct qf_diagnostic *d = qf_msg_diagnostics(msg, &n);
-	bool found = false;
-
-	for (size_t i = 0; i < n; i++) {
-		if (d[i].finding != QF_F_UNREADABLE)
-			continue;
-		say_error("%.*s: cannot read: %.*s", (int)files->path.n, files->path.p,
-			  (int)d[i].detail.n, d[i].detail.p ? d[i].detail.p : "");
-		found = true;
-	}
-	return found;
-}
-
 /* A message from the scan. False to stop. */
 static bool
 take(struct shape *shape, struct qf_msg *msg)

@@ -153,24 +153,6 @@ put_part(struct finding *f, struct qf_msg *msg)
 	return STATUS_OK;
 }
 
-/* A control file that cannot be read is named; of its message little is known. */
-static int
-name_unreadable(const struct qf_msg *msg)
-{
-	const struct qf_files *files = qf_msg_files(msg);
-	size_t n;
-	const struct qf_diagnostic *d = qf_msg_diagnostics(msg, &n);
-
-	for (size_t i = 0; i < n; i++) {
-		if (d[i].finding != QF_F_UNREADABLE)
-			continue;
-		say_error("%.*s: cannot read: %.*s", (int)files->path.n, files->path.p,
-			  (int)d[i].detail.n, d[i].detail.p);
-		return STATUS_INCOMPLETE;
-	}
-	return STATUS_OK;
-}
-
 static bool
 found(void *ctx, struct qf_msg *msg)
 {
@@ -188,7 +170,7 @@ found(void *ctx, struct qf_msg *msg)
 	}
 	qf_row_init(&row, msg, f->source->queue, &f->source->policy, f->source->now);
 	if (given.part == PART_NONE)
-		f->status = worse(f->status, name_unreadable(msg));
+		f->status = worse(f->status, say_unreadable(msg) ? STATUS_INCOMPLETE : STATUS_OK);
 	if (given.part != PART_NONE)
 		f->status = worse(f->status, put_part(f, msg));
 	else if (given.format == FORMAT_JSON)

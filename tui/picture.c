@@ -9,18 +9,6 @@
 /* A file that changes twice within this many seconds may look the same the second time. */
 #define FRESH_SECONDS 2
 
-static bool
-is_unreadable(const struct qf_msg *msg)
-{
-	size_t n;
-	const struct qf_diagnostic *found = qf_msg_diagnostics(msg, &n);
-
-	for (size_t i = 0; i < n; i++)
-		if (found[i].finding == QF_F_UNREADABLE)
-			return true;
-	return false;
-}
-
 struct tui_row *
 tui_row_new(const struct qf_msg *msg, struct qf_slice kept, int64_t now)
 {
@@ -44,7 +32,7 @@ tui_row_new(const struct qf_msg *msg, struct qf_slice kept, int64_t now)
 		.state = (uint8_t)qf_msg_state(msg),
 		.busy = (uint8_t)files->busy,
 		.fate = (uint8_t)qf_msg_fate(msg),
-		.unreadable = is_unreadable(msg),
+		.unreadable = qf_msg_finding(msg, QF_F_UNREADABLE),
 		.fresh = !files->have_stat || files->ctime >= now - FRESH_SECONDS,
 		.name_n = (uint8_t)files->name.n,
 	};
