@@ -489,8 +489,7 @@ audit_classify_begin(struct audit_classifier *c, struct qf_err *err)
 		code = audit_cover_load(&c->cover, c->store, from, c->until, err);
 	if (code == QF_OK && c->against.id &&
 	    !audit_journal_load(&c->journal, c->store, c->against.id)) {
-		*err = (struct qf_err){.code = QF_E_NOMEM, .why = "out of memory"};
-		code = QF_E_NOMEM;
+		code = store_no_memory(err);
 	}
 	audit_journal_sort(&c->journal);
 	if (code == QF_OK)
@@ -553,8 +552,7 @@ audit_classify(struct audit_classifier *c, struct audit_case *out, bool *more, s
 	out->expired = outlook.expired;
 	code = audit_recipients_of(&out->recipients, c->store, out->content, err);
 	if (code == QF_OK && !room_for(out)) {
-		*err = (struct qf_err){.code = QF_E_NOMEM, .why = "out of memory"};
-		return QF_E_NOMEM;
+		return store_no_memory(err);
 	}
 	for (size_t i = 0; i < out->recipients.n; i++)
 		out->standing[i] = (struct audit_standing){0};

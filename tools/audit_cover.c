@@ -313,8 +313,7 @@ audit_cover_load(struct audit_cover *cover, struct store *store, int64_t from, i
 	if (code == QF_OK)
 		code = find_unnamed(&h, &spans, store, err);
 	if (code == QF_OK && h.failed) {
-		*err = (struct qf_err){.code = QF_E_NOMEM, .why = "out of memory"};
-		code = QF_E_NOMEM;
+		code = store_no_memory(err);
 	}
 	audit_spans_release(&spans);
 	return code;

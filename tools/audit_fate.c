@@ -22,13 +22,6 @@ audit_fate_release(struct audit_fate *fate)
 	*fate = (struct audit_fate){0};
 }
 
-static enum qf_code
-no_memory(struct qf_err *err)
-{
-	*err = (struct qf_err){.code = QF_E_NOMEM, .why = "out of memory"};
-	return QF_E_NOMEM;
-}
-
 struct qf_slice
 audit_fate_text(const struct audit_fate *fate, struct audit_text text)
 {
@@ -59,22 +52,6 @@ keep(struct audit_fate *fate, struct qf_slice text)
 
 	qf_buf_add(&fate->text, text.p ? text.p : "", text.n);
 	return kept;
-}
-
-static bool
-room_for(void **array, size_t *room, size_t n, size_t size)
-{
-	size_t more = *room ? *room * 2 : 16;
-	void *grown;
-
-	if (n < *room)
-		return true;
-	grown = realloc(*array, more * size);
-	if (!grown)
-		return false;
-	*array = grown;
-	*room = more;
-	return true;
 }
 
 static bool
@@ -160,10 +137,10 @@ load_named(struct audit_fate *fate, struct store *store, int64_t event, struct q
 		return code;
 	store_bind_int(s, 1, event);
 	while ((code = store_step(s, &row, err)) == QF_OK && row) {
-		if (!room_for((void **)&fate->named, &fate->room_named, fate->nnamed,
+		if (!store_room((void **)&fate->named, &fate->room_named, fate->nnamed,
 			      sizeof(*fate->named))) {
 			store_reset(s);
-			return no_memory(err);
+			return store_no_memory(err);
 		}
 		address = store_text(s, 1);
 		fate->facts[fate->nfacts - 1].names = true;
@@ -184,7 +161,7 @@ add_id(struct audit_fate *fate, struct qf_slice id)
 			return true;
 	if (fate->nids == FAMILY_MAX)
 		return true;
-	if (!room_for((void **)&fate->ids, &fate->room_ids, fate->nids, sizeof(*fate->ids)))
+	if (!store_room((void **)&fate->ids, &fate->room_ids, fate->nids, sizeof(*fate->ids)))
 		return false;
 	fate->ids[fate->nids] = keep(fate, id);
 	fate->nids++;
@@ -205,7 +182,7 @@ load_children(struct audit_fate *fate, struct store *store, int64_t event, struc
 	while ((code = store_step(s, &row, err)) == QF_OK && row) {
 		if (!add_id(fate, store_text(s, 0))) {
 			store_reset(s);
-			return no_memory(err);
+			return store_no_memory(err);
 		}
 	}
 	return code;
@@ -221,8 +198,8 @@ add_event(struct audit_fate *fate, struct store *store, const struct store_state
 	int64_t event = store_int(s, 0);
 	enum qf_code code = QF_OK;
 
-	if (!room_for((void **)&fate->facts, &fate->room_facts, fate->nfacts, sizeof(*fate->facts)))
-		return no_memory(err);
+	if (!store_room((void **)&fate->facts, &fate->room_facts, fate->nfacts, sizeof(*fate->facts)))
+		return store_no_memory(err);
 	add_slice(&where, store_text(s, 11));
 	qf_buf_addf(&where, ":%lld", (long long)store_int(s, 12));
 	fact = &fate->facts[fate->nfacts++];
@@ -288,7 +265,7 @@ static bool
 add_named(struct audit_fate *fate, struct qf_slice address)
 {
 	struct qf_buf scratch = {0};
-	bool room = room_for((void **)&fate->named, &fate->room_named, fate->nnamed,
+	bool room = store_room((void **)&fate->named, &fate->room_named, fate->nnamed,
 			     sizeof(*fate->named));
 
 	if (room) {
@@ -317,7 +294,7 @@ add_struck(struct audit_fate *fate, const struct audit_entry *e)
 	}
 	if (!e->added)
 		return true;
-	if (!room_for((void **)&fate->facts, &fate->room_facts, fate->nfacts, sizeof(*fate->facts)))
+	if (!store_room((void **)&fate->facts, &fate->room_facts, fate->nfacts, sizeof(*fate->facts)))
 		return false;
 	added.says = AUDIT_SAYS_ADDED;
 	added.names = false;
@@ -356,9 +333,9 @@ add_entries(struct audit_fate *fate, const struct audit_journal *journal, size_t
 		for (size_t k = 0; k < sizeof(changes) / sizeof(*changes); k++)
 			if (strcmp(e[i].command, changes[k].command) == 0)
 				says = changes[k].says;
-		if (!room_for((void **)&fate->facts, &fate->room_facts, fate->nfacts,
+		if (!store_room((void **)&fate->facts, &fate->room_facts, fate->nfacts,
 			      sizeof(*fate->facts)))
-			return no_memory(err);
+			return store_no_memory(err);
 		fate->facts[fate->nfacts++] = (struct audit_fact){
 			.says = says,
 			.kind = "journal",
@@ -370,7 +347,7 @@ add_entries(struct audit_fate *fate, const struct audit_journal *journal, size_t
 			.text = keep(fate, (struct qf_slice){e[i].text, strlen(e[i].text)}),
 		};
 		if (says == AUDIT_SAYS_EDITED && e[i].gone && !add_struck(fate, &e[i]))
-			return no_memory(err);
+			return store_no_memory(err);
 	}
 	return QF_OK;
 }
@@ -495,7 +472,7 @@ audit_fate_load(struct audit_fate *fate, struct store *store, const struct audit
 	qf_buf_clear(&fate->text);
 	fate->nfacts = fate->nnamed = fate->nids = 0;
 	if (!add_id(fate, id))
-		return no_memory(err);
+		return store_no_memory(err);
 	for (size_t i = 0; i < fate->nids && code == QF_OK; i++)
 		code = load_events(fate, store, i, err);
 	for (size_t i = 0; i < fate->nids && code == QF_OK && journal; i++)
@@ -503,7 +480,7 @@ audit_fate_load(struct audit_fate *fate, struct store *store, const struct audit
 	if (code != QF_OK)
 		return code;
 	if (fate->text.failed)
-		return no_memory(err);
+		return store_no_memory(err);
 	settle(fate);
 	audit_fate_sort(fate);
 	return QF_OK;
@@ -513,10 +490,10 @@ enum qf_code
 audit_fate_add(struct audit_fate *fate, const char *kind, struct qf_slice where, int64_t when,
 	       struct qf_slice text, struct qf_slice bare, struct qf_err *err)
 {
-	if (!room_for((void **)&fate->facts, &fate->room_facts, fate->nfacts,
+	if (!store_room((void **)&fate->facts, &fate->room_facts, fate->nfacts,
 		      sizeof(*fate->facts)) ||
-	    !room_for((void **)&fate->named, &fate->room_named, fate->nnamed, sizeof(*fate->named)))
-		return no_memory(err);
+	    !store_room((void **)&fate->named, &fate->room_named, fate->nnamed, sizeof(*fate->named)))
+		return store_no_memory(err);
 	fate->facts[fate->nfacts++] = (struct audit_fact){
 		.says = AUDIT_SAYS_SENT,
 		.kind = kind,
@@ -529,5 +506,5 @@ audit_fate_add(struct audit_fate *fate, const char *kind, struct qf_slice where,
 	};
 	fate->named[fate->nnamed++] =
 		(struct audit_named){.bare = keep(fate, bare), .fact = fate->nfacts - 1};
-	return fate->text.failed ? no_memory(err) : QF_OK;
+	return fate->text.failed ? store_no_memory(err) : QF_OK;
 }

@@ -199,8 +199,7 @@ audit_look_again(struct audit_snapshot *snapshot, int64_t number, struct qf_err 
 	enum qf_code code = QF_OK;
 
 	if (!build(&look)) {
-		*err = (struct qf_err){.code = QF_E_NOMEM, .why = "out of memory"};
-		return QF_E_NOMEM;
+		return store_no_memory(err);
 	}
 	for (size_t i = 0; i < qf_queue_ndirs(queue) && code == QF_OK; i++) {
 		const struct qf_dir *dir = qf_queue_dir(queue, i);

@@ -306,8 +306,7 @@ audit_html_save(struct audit_html *page, const char *path, const struct audit_cl
 	qf_buf_adds(&out, script);
 	if (out.failed || page->rows.failed || page->scratch.failed) {
 		qf_buf_release(&out);
-		*err = (struct qf_err){.code = QF_E_NOMEM, .why = "out of memory"};
-		return QF_E_NOMEM;
+		return store_no_memory(err);
 	}
 	/* It says who writes to whom. */
 	mask = umask(077);

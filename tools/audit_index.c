@@ -136,8 +136,7 @@ take_message(struct audit_snapshot *snapshot, struct qf_msg *msg, struct qf_err 
 		return QF_OK;
 	}
 	if (text.n < sizeof(read)) {
-		*err = (struct qf_err){.code = QF_E_NOMEM, .why = "out of memory"};
-		return QF_E_NOMEM;
+		return store_no_memory(err);
 	}
 	memcpy(&read, text.p, sizeof(read));
 	place = (struct audit_place){
@@ -155,8 +154,7 @@ take_message(struct audit_snapshot *snapshot, struct qf_msg *msg, struct qf_err 
 	if (code != QF_OK)
 		return code;
 	if (!audit_add_present(snapshot, &place)) {
-		*err = (struct qf_err){.code = QF_E_NOMEM, .why = "out of memory"};
-		return QF_E_NOMEM;
+		return store_no_memory(err);
 	}
 	if (++snapshot->pending < BATCH)
 		return QF_OK;

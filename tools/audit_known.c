@@ -39,13 +39,6 @@ slot_of(const struct audit_snapshot *snapshot, uint64_t name)
 	return at;
 }
 
-static enum qf_code
-no_memory(struct qf_err *err)
-{
-	*err = (struct qf_err){.code = QF_E_NOMEM, .why = "out of memory"};
-	return QF_E_NOMEM;
-}
-
 static bool
 make_room(struct audit_snapshot *snapshot)
 {
@@ -101,7 +94,7 @@ load_dir(struct audit_snapshot *snapshot, size_t dir, struct qf_err *err)
 	while ((code = store_step(s, &row, err)) == QF_OK && row) {
 		if (snapshot->known_n == snapshot->known_cap && !make_room(snapshot)) {
 			store_reset(s);
-			return no_memory(err);
+			return store_no_memory(err);
 		}
 		snapshot->known_n += fill(&snapshot->known_messages[snapshot->known_n], s, dir);
 	}
@@ -122,7 +115,7 @@ audit_known_load(struct audit_snapshot *snapshot, struct qf_err *err)
 		snapshot->known_room *= 2;
 	snapshot->known_slots = calloc(snapshot->known_room, sizeof(*snapshot->known_slots));
 	if (!snapshot->known_slots)
-		return no_memory(err);
+		return store_no_memory(err);
 	for (size_t i = 0; i < snapshot->known_n; i++)
 		snapshot->known_slots[slot_of(snapshot, snapshot->known_messages[i].name)] =
 			(uint32_t)i + 1;
@@ -185,7 +178,7 @@ audit_known_take(struct audit_snapshot *snapshot, struct qf_err *err)
 			     known->id);
 		place.data = (struct qf_slice){path, n > 0 ? (size_t)n : 0};
 		if (!audit_add_present(snapshot, &place))
-			return no_memory(err);
+			return store_no_memory(err);
 	}
 	return QF_OK;
 }

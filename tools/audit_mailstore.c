@@ -261,8 +261,7 @@ walk(struct mailstore *m, int parent, const char *name, const char *path, int de
 		    !has(fd, entry->d_name))
 			continue;
 		if (asprintf(&below, "%s/%s", path, entry->d_name) < 0) {
-			*err = (struct qf_err){.code = QF_E_NOMEM, .why = "out of memory"};
-			code = QF_E_NOMEM;
+			code = store_no_memory(err);
 			break;
 		}
 		code = walk(m, fd, entry->d_name, below, depth + 1, err);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "audit_index.h"
+#include "audit_letters.h"
 #include "store_address.h"
 
 /* Data files up to this size are hashed without being asked for. */
@@ -185,27 +186,6 @@ audit_read_message(void *arg, struct qf_msg *msg, struct qf_buf *text)
 
 /* ------------------------------------------------------------------ storing */
 
-/* Letters of set bits, in the order of the table they come from. */
-static void
-letters(unsigned flags, const char *all, char *out)
-{
-	for (unsigned i = 0; all[i]; i++)
-		if (flags & 1u << i)
-			*out++ = all[i];
-	*out = '\0';
-}
-
-static const char message_letters[] = {
-#define X(id, letter, name, help) letter,
-	QF_FLAGS(X)
-#undef X
-		'\0'};
-static const char recipient_letters[] = {
-#define X(id, letter, help) letter,
-	QF_RCPT_FLAGS(X)
-#undef X
-		'\0'};
-
 static enum qf_code
 store_recipients(struct store *store, int64_t content, const struct qf_envelope *envelope,
 		 struct qf_err *err)
@@ -218,9 +198,9 @@ store_recipients(struct store *store, int64_t content, const struct qf_envelope 
 
 	for (size_t i = 0; i < envelope->nrecipients && code == QF_OK; i++) {
 		const struct qf_recipient *r = &envelope->recipients[i];
-		char flags[sizeof(recipient_letters)];
+		char flags[AUDIT_LETTERS_MAX];
 
-		letters(r->flags, recipient_letters, flags);
+		audit_letters(r->flags, audit_recipient_letters, flags);
 		store_bind_int(insert, 1, content);
 		store_bind_int(insert, 2, (int64_t)i + 1);
 		store_bind_text(insert, 3, r->address.p ? r->address : (struct qf_slice){"", 0});
@@ -266,7 +246,7 @@ store_content(struct audit_snapshot *snapshot, struct qf_msg *msg, const struct 
 	struct store *store = snapshot->store;
 	struct store_statement *s;
 	struct qf_slice bytes = qf_msg_bytes(msg);
-	char flags[sizeof(message_letters)];
+	char flags[AUDIT_LETTERS_MAX];
 	size_t wrong;
 	bool found;
 	enum qf_code code =
@@ -293,7 +273,7 @@ store_content(struct audit_snapshot *snapshot, struct qf_msg *msg, const struct 
 		&s, err);
 	if (code != QF_OK)
 		return code;
-	letters(e->flags, message_letters, flags);
+	audit_letters(e->flags, audit_message_letters, flags);
 	store_bind_blob(s, 1, read->content, AUDIT_KEY);
 	store_bind_time(s, 2, e->created);
 	store_bind_time(s, 3, e->last_try);

@@ -344,8 +344,7 @@ audit_notes_begin(struct audit_notes *notes, struct store *store, int64_t file, 
 static enum qf_code
 out_of_memory(struct qf_err *err)
 {
-	*err = (struct qf_err){.code = QF_E_NOMEM, .why = "out of memory"};
-	return QF_E_NOMEM;
+	return store_no_memory(err);
 }
 
 enum qf_code

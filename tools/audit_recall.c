@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit_letters.h"
 #include "audit_recall.h"
 
 void
@@ -16,13 +17,6 @@ audit_recall_release(struct audit_recall *recall)
 	free(recall->recipients);
 	free(recall->headers);
 	*recall = (struct audit_recall){0};
-}
-
-static enum qf_code
-no_memory(struct qf_err *err)
-{
-	*err = (struct qf_err){.code = QF_E_NOMEM, .why = "out of memory"};
-	return QF_E_NOMEM;
 }
 
 /* Slices of rows last until the next step: all text of a message is gathered first, as offsets. */
@@ -44,47 +38,6 @@ settle(const struct audit_recall *recall, struct qf_slice *slice)
 		slice->p = recall->text.p ? recall->text.p + ((uintptr_t)slice->p - 1) : "";
 }
 
-static unsigned
-bits(struct qf_slice letters, const char *all)
-{
-	unsigned set = 0;
-
-	for (size_t i = 0; i < letters.n; i++) {
-		const char *at = letters.p[i] ? strchr(all, letters.p[i]) : NULL;
-
-		if (at)
-			set |= 1u << (at - all);
-	}
-	return set;
-}
-
-static const char message_letters[] = {
-#define X(id, letter, name, help) letter,
-	QF_FLAGS(X)
-#undef X
-		'\0'};
-static const char recipient_letters[] = {
-#define X(id, letter, help) letter,
-	QF_RCPT_FLAGS(X)
-#undef X
-		'\0'};
-
-static bool
-make_room(void **array, size_t *room, size_t n, size_t size)
-{
-	size_t more = *room ? *room * 2 : 16;
-	void *grown;
-
-	if (n < *room)
-		return true;
-	grown = realloc(*array, more * size);
-	if (!grown)
-		return false;
-	*array = grown;
-	*room = more;
-	return true;
-}
-
 static enum qf_code
 load_recipients(struct audit_recall *recall, struct store *store, int64_t content, size_t *n,
 		struct qf_err *err)
@@ -102,14 +55,14 @@ load_recipients(struct audit_recall *recall, struct store *store, int64_t conten
 		return code;
 	store_bind_int(s, 1, content);
 	while ((code = store_step(s, &row, err)) == QF_OK && row) {
-		if (!make_room((void **)&recall->recipients, &recall->room_recipients, *n,
+		if (!store_room((void **)&recall->recipients, &recall->room_recipients, *n,
 			       sizeof(*recall->recipients))) {
 			store_reset(s);
-			return no_memory(err);
+			return store_no_memory(err);
 		}
 		recall->recipients[(*n)++] = (struct qf_recipient){
 			.address = keep(recall, store_text(s, 0)),
-			.flags = bits(store_text(s, 1), recipient_letters),
+			.flags = audit_bits(store_text(s, 1), audit_recipient_letters),
 			.original = keep(recall, store_text(s, 2)),
 			.final = keep(recall, store_text(s, 3)),
 			.status = keep(recall, store_text(s, 4)),
@@ -148,10 +101,10 @@ load_headers(struct audit_recall *recall, struct store *store, int64_t content, 
 		struct qf_slice value = store_text(s, 1);
 		size_t at;
 
-		if (!make_room((void **)&recall->headers, &recall->room_headers, *n,
+		if (!store_room((void **)&recall->headers, &recall->room_headers, *n,
 			       sizeof(*recall->headers))) {
 			store_reset(s);
-			return no_memory(err);
+			return store_no_memory(err);
 		}
 		header = &recall->headers[(*n)++];
 		*header = (struct qf_header){.name = keep(recall, store_text(s, 0))};
@@ -203,7 +156,7 @@ compose(struct audit_recall *recall, struct store *store, const struct store_sta
 		.envid = store_text(row, 20),
 		.auth = store_text(row, 21),
 		.body_type = store_text(row, 22),
-		.flags = bits(store_text(row, 23), message_letters),
+		.flags = audit_bits(store_text(row, 23), audit_message_letters),
 		.deliver_by = {.present = !store_is_null(row, 26),
 			       .seconds = store_int(row, 26),
 			       .flag = (unsigned char)store_int(row, 27)},
@@ -221,7 +174,7 @@ compose(struct audit_recall *recall, struct store *store, const struct store_sta
 	e.headers = recall->headers;
 	qf_buf_clear(&recall->bytes);
 	qf_envelope_write(&e, &recall->bytes);
-	return recall->bytes.failed || recall->text.failed ? no_memory(err) : QF_OK;
+	return recall->bytes.failed || recall->text.failed ? store_no_memory(err) : QF_OK;
 }
 
 /* Findings that the bytes do not show. */

@@ -26,13 +26,6 @@ audit_recipients_release(struct audit_recipients *list)
 	*list = (struct audit_recipients){0};
 }
 
-static enum qf_code
-no_memory(struct qf_err *err)
-{
-	*err = (struct qf_err){.code = QF_E_NOMEM, .why = "out of memory"};
-	return QF_E_NOMEM;
-}
-
 /* The text moves as it grows. */
 static void
 settle(struct audit_recipients *list, size_t from)
@@ -54,7 +47,7 @@ audit_recipients_add(struct audit_recipients *list, struct qf_slice address, str
 		struct audit_recipient *more = realloc(list->all, room * sizeof(*more));
 
 		if (!more)
-			return no_memory(err);
+			return store_no_memory(err);
 		list->all = more;
 		list->room = room;
 	}
@@ -69,7 +62,7 @@ audit_recipients_add(struct audit_recipients *list, struct qf_slice address, str
 	/* So that there is memory to point to. */
 	qf_buf_addc(&list->text, '\0');
 	if (list->text.failed)
-		return no_memory(err);
+		return store_no_memory(err);
 	list->n++;
 	list->sorted = false;
 	settle(list, before == list->text.p ? list->n - 1 : 0);

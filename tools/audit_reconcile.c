@@ -423,8 +423,7 @@ reconcile(struct reconcile *r, struct qf_err *err)
 
 	if (!audit_journal_load(&r->journal, r->store, r->a.id) ||
 	    !audit_journal_load(&r->journal, r->store, r->b.id)) {
-		*err = (struct qf_err){.code = QF_E_NOMEM, .why = "out of memory"};
-		return QF_E_NOMEM;
+		return store_no_memory(err);
 	}
 	audit_journal_sort(&r->journal);
 	code = audit_has_mail(r->store, &r->has_mail, err);

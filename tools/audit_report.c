@@ -232,8 +232,7 @@ put_all(struct report *r, struct qf_err *err)
 		size_t before = r->plan.n;
 
 		if (!audit_plan_add(&r->plan, &r->message)) {
-			*err = (struct qf_err){.code = QF_E_NOMEM, .why = "out of memory"};
-			return QF_E_NOMEM;
+			return store_no_memory(err);
 		}
 		r->messages++;
 		r->counts[r->message.class]++;

@@ -66,8 +66,7 @@ audit_load_known(struct audit_snapshot *snapshot, struct qf_err *err)
 			continue;
 		memcpy(&half, key.p, sizeof(half));
 		if (!audit_set_add(&snapshot->known, half)) {
-			*err = (struct qf_err){.code = QF_E_NOMEM, .why = "out of memory"};
-			code = QF_E_NOMEM;
+			code = store_no_memory(err);
 			break;
 		}
 	}

@@ -254,8 +254,7 @@ audit_sink_put(struct audit_sink *sink, int64_t file, const struct qf_log_event 
 	}
 	kept = &batch->events[batch->n];
 	if (!has_room(batch, size) || !audit_log_key(&sink->keys, event, kept->key)) {
-		*err = (struct qf_err){.code = QF_E_NOMEM, .why = "out of memory"};
-		return QF_E_NOMEM;
+		return store_no_memory(err);
 	}
 	batch->n++;
 	batch->file = file;

@@ -29,8 +29,7 @@
 static enum qf_code
 out_of_memory(struct qf_err *err)
 {
-	*err = (struct qf_err){.code = QF_E_NOMEM, .why = "out of memory"};
-	return QF_E_NOMEM;
+	return store_no_memory(err);
 }
 
 /* Room for one more of an array. */

@@ -241,6 +241,29 @@ prepare_to_read(struct store *store, struct qf_err *err)
 	return code;
 }
 
+enum qf_code
+store_no_memory(struct qf_err *err)
+{
+	*err = (struct qf_err){.code = QF_E_NOMEM, .why = "out of memory"};
+	return QF_E_NOMEM;
+}
+
+bool
+store_room(void **array, size_t *room, size_t n, size_t size)
+{
+	size_t more = *room ? *room * 2 : 16;
+	void *grown;
+
+	if (n < *room)
+		return true;
+	grown = realloc(*array, more * size);
+	if (!grown)
+		return false;
+	*array = grown;
+	*room = more;
+	return true;
+}
+
 /* The file, before SQLite: it would make one of any mode, and take a directory for a bad database.
  */
 static enum qf_code

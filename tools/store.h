@@ -36,6 +36,11 @@ const char *store_path(const struct store *store);
 /* True on a network file system: a rollback journal instead of a write-ahead log, and readers wait.
  */
 bool store_on_network(const struct store *store);
+/* Sets err; QF_E_NOMEM. */
+enum qf_code store_no_memory(struct qf_err *err);
+/* Room for one more in an array that has n of room; it doubles. False: memory is
+   out, and the array is as it was. */
+bool store_room(void **array, size_t *room, size_t n, size_t size);
 
 /* ---------------------------------------------------------------- transactions */
 
