@@ -337,6 +337,10 @@ qf_claims_tidy(struct qf_claims *claims, size_t dir, const char *folder)
 
 /* ------------------------------------------------------------------ all that are there */
 
+#define CLOCK "clock."
+/* Seconds: one that is older was left by a process that was killed. */
+#define CLOCK_MOST 3600
+
 /* What time it is on that file system: of a file made there now. */
 static int64_t
 clock_of(struct qf_io *io, int dir)
@@ -345,7 +349,7 @@ clock_of(struct qf_io *io, int dir)
 	struct stat st = {0};
 	int fd;
 
-	snprintf(name, sizeof(name), "clock.%ld", (long)getpid());
+	snprintf(name, sizeof(name), CLOCK "%ld", (long)getpid());
 	fd = qf_io_create(io, dir, name, O_WRONLY | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return QF_TIME_NONE;
@@ -428,12 +432,17 @@ qf_claims_list(struct qf_claims *claims,
 				      ? clock_of(claims->io, claims->dirs[i].claims)
 				      : (int64_t)time(NULL);
 		for (size_t at = 0; !code && !listing.stop && at < names.n;
-		     at += strlen(names.p + at) + 1)
-			if (strlen(names.p + at) < QF_CLAIM_FOLDER_MAX &&
+		     at += strlen(names.p + at) + 1) {
+			if (strlen(names.p + at) >= QF_CLAIM_FOLDER_MAX ||
 			    qf_io_stat(claims->io, claims->dirs[i].claims, names.p + at, &st,
-				       AT_SYMLINK_NOFOLLOW) == 0 &&
-			    S_ISDIR(st.st_mode))
+				       AT_SYMLINK_NOFOLLOW) != 0)
+				continue;
+			if (S_ISDIR(st.st_mode))
 				code = list_folder(&listing, names.p + at, err);
+			else if (claims->dirs[i].kinds && strncmp(names.p + at, CLOCK, strlen(CLOCK)) == 0 &&
+				 qf_time_between(st.st_mtime, listing.now) > CLOCK_MOST)
+				qf_io_unlink(claims->io, claims->dirs[i].claims, names.p + at, 0);
+		}
 		qf_buf_release(&names);
 	}
 	return code;

@@ -38,7 +38,7 @@ def runs(sides):
     """Those that have claimed something at the source."""
     path = os.path.join(sides.source, ".qf/claims")
     return [name.rsplit(".", 1)[0] for name in (os.listdir(path) if os.path.isdir(path) else ())
-            if set(os.listdir(os.path.join(path, name))) - {"run.json"}]
+            if os.path.isdir(os.path.join(path, name)) and set(os.listdir(os.path.join(path, name))) - {"run.json"}]
 
 
 def of_a_move(faults, top):
@@ -70,6 +70,22 @@ def of_nobody_knows_what(top):
     done = put_back(sides, run)
     tap.ok(done.returncode == 65 and b"run.json" in done.stderr and len(sides.claims()) == len(IDS),
            "--abort of claims that do not say whose they are: left", done)
+
+
+def of_killed_ones(top):
+    """The file that tells a file server's time, left by one that was killed."""
+    sides = salvaging.Sides(os.path.join(top, "sides")).make()
+    qf("export", "--from=" + sides.source, "--to=" + os.path.join(sides.top, "y.tar"))
+    path = os.path.join(sides.source, ".qf/claims")
+    run = runs(sides)[0]
+    for name, ago in (("clock.1", 7200), ("clock.2", 60), ("other", 7200)):
+        with open(os.path.join(path, name), "w"):
+            pass
+        os.utime(os.path.join(path, name), (time.time() - ago,) * 2)
+    done = put_back(sides, run)
+    left = sorted(os.listdir(path))
+    tap.ok(done.returncode == 0 and left == ["clock.2", "other"], "what a killed one left beside the claims goes",
+           left, done)
 
 
 # ---------------------------------------------------------------- streams
@@ -190,6 +206,7 @@ def main():
             skip_all(why)
         of_a_move(faults, top)
         of_nobody_knows_what(top)
+        of_killed_ones(top)
         alive(top)
         ended(top)
         others(top)
