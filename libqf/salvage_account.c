@@ -322,8 +322,9 @@ take_record(struct qf_accounts *accounts, const json_t *json)
 		return;
 	if (moved) {
 		take_moved(accounts, a, json, data);
-	} else if (!a->moved && (strcmp(outcome, "skipped") == 0 ||
+	} else if (!a->moved && (strcmp(outcome, "skip") == 0 || strcmp(outcome, "skipped") == 0 ||
 				 strcmp(outcome, "failed") == 0)) {
+		/* What was not to be moved is left, also where the run was killed before it said so. */
 		a->outcome = *outcome == 's' ? QF_SALVAGE_SKIPPED : QF_SALVAGE_FAILED;
 		a->why = why_of(text_of(json, "why"));
 	} else if (!a->moved && line.planned) {

@@ -273,6 +273,16 @@ judge_arrived(struct verify *v, const struct qf_account *a, struct qf_salvage_re
 	record->as = record->outcome == QF_SALVAGE_THERE ? seen->as : NULL;
 }
 
+/* Is the directory it is from among those of the source? */
+static bool
+is_looked_at(const struct verify *v, const struct qf_account *a)
+{
+	for (size_t i = 0; i < qf_queue_ndirs(v->salvage->from); i++)
+		if (qf_account_is_from(v->accounts, a, qf_queue_dir(v->salvage->from, i)->path))
+			return true;
+	return false;
+}
+
 static void
 judge_not_arrived(struct verify *v, const struct qf_account *a, struct qf_salvage_record *record,
 		  const struct seen *seen, int staged)
@@ -297,6 +307,8 @@ judge_not_arrived(struct verify *v, const struct qf_account *a, struct qf_salvag
 		    "a later run has brought it to another queue");
 	else if (a->outcome == QF_SALVAGE_SKIP && a->run)
 		missing = "planned, and not imported: import its bundle again";
+	else if (planned && a->why != QF_SALVAGE_WHY_PRESENT && !is_looked_at(v, a))
+		missing = "planned, from a queue that was not looked at: give it with --from, too";
 	else if (a->outcome == QF_SALVAGE_SKIP)
 		missing = "planned; neither moved nor at the source any more";
 	else if (a->outcome == QF_SALVAGE_FAILED && a->why != QF_SALVAGE_WHY_PRESENT)

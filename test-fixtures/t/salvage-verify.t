@@ -312,6 +312,26 @@ def taken_elsewhere():
            "\n".join(failures[:3]))
 
 
+def of_other_queues():
+    """A run from another queue was killed: what it had planned is not told of the one that is looked at."""
+    failures, points = [], 0
+    for n, p in killed(lambda: (lambda q: (q.put(id="6AMAAA000007", at=q.sources[1]), q)[1])(Pair("a", "z")), "run",
+                       source=None):
+        planned = os.path.isdir(os.path.join(p.target, ".qf/manifests")) and '"outcome":"move"' in p.manifests()
+        if not planned or "qf6AMAAA000007" not in p.names(p.sources[1]):
+            continue
+        points += 1
+        status = p.run("verify", source=[p.sources[0]])
+        both = p.run("verify")
+        if status != 1 or both != 0 or p.outcomes() != ["left"]:
+            failures.append("%d: %d %d %s" % (n, status, both, p.said))
+        p.run("verify", source=[p.sources[0]])
+        if "was not looked at" not in p.details():
+            failures.append("%d: %s" % (n, p.said))
+    tap.ok(points > 1 and not failures, "planned from another queue: that is said, and who looks at it finds it: %d points"
+           % points, "\n".join(failures[:3]))
+
+
 def elsewhere():
     """One queue under two paths, as in two containers."""
     failures, points = [], 0
@@ -425,6 +445,7 @@ def main():
         back()
         carried()
         taken_elsewhere()
+        of_other_queues()
         elsewhere()
         unknown()
         exported()
