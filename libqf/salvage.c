@@ -114,6 +114,7 @@ qf_salvage_new(struct qf_queue *from, struct qf_queue *to,
 	salvage->options = *options;
 	salvage->policy = *options->policy;
 	salvage->id_time = options->now;
+	salvage->began = qf_mark_now();
 	salvage->totals.oldest_expired = QF_TIME_NONE;
 	salvage->sides.free_bytes = salvage->sides.free_files = -1;
 	salvage->told = qf_clock_ns();
@@ -174,7 +175,7 @@ put_head(struct qf_salvage *salvage, const char *how)
 	qf_json_key(&json, "time");
 	qf_json_time(&json, options->now);
 	qf_json_key(&json, "at");
-	qf_json_int(&json, qf_mark_now());
+	qf_json_int(&json, salvage->began);
 	qf_json_key(&json, "host");
 	qf_json_string(&json, host);
 	qf_json_key(&json, "target");

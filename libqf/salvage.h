@@ -81,6 +81,7 @@ struct qf_salvage {
 	struct qf_orphans_log log;   /* what the logs were like */
 	unsigned sequence;           /* of new ids */
 	int64_t id_time;
+	int64_t began;               /* as qf_mark_now(): before anything was looked at */
 	uint64_t told;               /* progress, qf_clock_ns() */
 };
 
@@ -180,9 +181,12 @@ struct qf_journeys;
    there. */
 enum qf_code qf_journeys_read(struct qf_queue *queue, struct qf_journeys **out, struct qf_err *err);
 void qf_journeys_free(struct qf_journeys *journeys);
-/* Was the message of that id taken away later than at (qf_mark_now()), and not brought again since? data:
-   the sum of its body; NULL: of any. */
-bool qf_journeys_left_since(const struct qf_journeys *journeys, const char *id, const char *data, int64_t at);
+/* Were these directories a target together? */
+bool qf_journeys_is_one_queue(const struct qf_journeys *journeys, size_t a, size_t b);
+/* Was the message of that id taken away from the queue of that directory later than at (qf_mark_now()), and
+   not brought there again since? data: the sum of its body; NULL: of any. */
+bool qf_journeys_left_since(const struct qf_journeys *journeys, size_t dir, const char *id, const char *data,
+			    int64_t at);
 
 /* ---------------------------------------------------------------- salvage_log.c */
 

@@ -29,7 +29,7 @@ struct qf_accounts {
 	/* Of the manifest in hand. */
 	uint16_t run;
 	uint16_t only;              /* its one directory at the source; 0: it has several */
-	int64_t at;                 /* when it was begun */
+	int64_t at;                 /* when its run was begun: it was planned later */
 	bool ours, copies;
 	bool nomem, wrong_target;
 };

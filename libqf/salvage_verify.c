@@ -111,6 +111,37 @@ claim_of(const struct verify *v, const struct qf_account *a)
 	return NULL;
 }
 
+/* ------------------------------------------------------------------ journeys */
+
+/* NULL: not known. */
+static const struct qf_journeys *
+journeys_of(struct side *side, struct qf_queue *queue)
+{
+	if (!side->asked && qf_journeys_read(queue, &side->journeys, NULL))
+		side->journeys = NULL;
+	side->asked = true;
+	return side->journeys;
+}
+
+/* Did a run take it away since? What is not known was not. */
+static bool
+was_taken(struct side *side, struct qf_queue *queue, size_t dir, const char *id, const char *data, int64_t at)
+{
+	const struct qf_journeys *journeys = journeys_of(side, queue);
+
+	return journeys && dir < qf_queue_ndirs(queue) && qf_journeys_left_since(journeys, dir, id, data, at);
+}
+
+/* The directory of the source that it is from; SIZE_MAX: none. */
+static size_t
+source_of(const struct verify *v, const struct qf_account *a)
+{
+	for (size_t i = 0; i < qf_queue_ndirs(v->salvage->from); i++)
+		if (qf_account_is_from(v->accounts, a, qf_queue_dir(v->salvage->from, i)->path))
+			return i;
+	return SIZE_MAX;
+}
+
 /* ------------------------------------------------------------------ one message, looked for */
 
 struct seen {
@@ -179,19 +210,29 @@ see_target(void *ctx, struct qf_msg *msg)
 	return wrong != NULL;
 }
 
+/* Brought back, it may lie in another directory of its queue. */
+static bool
+is_its_queue(struct verify *v, const struct qf_account *a, size_t dir)
+{
+	const struct qf_journeys *journeys;
+	size_t own;
+
+	if (qf_account_is_from(v->accounts, a, qf_queue_dir(v->salvage->from, dir)->path))
+		return true;
+	own = source_of(v, a);
+	journeys = own == SIZE_MAX ? NULL : journeys_of(&v->source, v->salvage->from);
+	return journeys && qf_journeys_is_one_queue(journeys, own, dir);
+}
+
 static bool
 see_source(void *ctx, struct qf_msg *msg)
 {
 	struct seen *seen = ctx;
-	const struct verify *v = seen->v;
-	const struct qf_dir *d = qf_queue_dir(v->salvage->from, qf_msg_files(msg)->dir);
+	const struct qf_account *a = seen->account;
 
 	/* Wherever its bundle was unpacked: it is one of this source if it is the same message. */
-	if (seen->account->run)
-		seen->again |= seen->account->has_origin && has_origin(seen->account, msg);
-	else
-		seen->again |= qf_account_is_from(v->accounts, seen->account, d->path) &&
-			       has_origin(seen->account, msg);
+	if (a->run ? a->has_origin : is_its_queue(seen->v, a, qf_msg_files(msg)->dir))
+		seen->again |= has_origin(a, msg);
 	return !seen->again;
 }
 
@@ -227,16 +268,6 @@ is_staged(struct verify *v, const struct qf_account *a)
 	return qf_arrive_is_staged(&v->salvage->target, &arrival);
 }
 
-/* Did a run take it away since? What is not known was not. */
-static bool
-was_taken(struct side *side, struct qf_queue *queue, const char *id, const char *data, int64_t at)
-{
-	if (!side->asked && qf_journeys_read(queue, &side->journeys, NULL))
-		side->journeys = NULL;
-	side->asked = true;
-	return side->journeys && qf_journeys_left_since(side->journeys, id, data, at);
-}
-
 /* ------------------------------------------------------------------ one message, judged */
 
 static void
@@ -259,7 +290,8 @@ judge_arrived(struct verify *v, const struct qf_account *a, struct qf_salvage_re
 	look_at_target(v, seen);
 	qf_sha_text(a->data, data);
 	taken = !seen->there && !seen->altered &&
-		was_taken(&v->target, v->salvage->to, a->name + 2, data, a->at);
+		was_taken(&v->target, v->salvage->to, a->dir == UINT16_MAX ? 0 : a->dir, a->name + 2, data,
+			  a->at);
 	if (again && taken)
 		set(record, QF_SALVAGE_LEFT, QF_SALVAGE_WHY_MOVED_BACK, "moved back to the source since");
 	else if (again)
@@ -271,16 +303,6 @@ judge_arrived(struct verify *v, const struct qf_account *a, struct qf_salvage_re
 		set(record, seen->there ? QF_SALVAGE_THERE : QF_SALVAGE_GONE, QF_SALVAGE_WHY_NONE,
 		    taken ? "taken away from the target since, by another run" : seen->detail);
 	record->as = record->outcome == QF_SALVAGE_THERE ? seen->as : NULL;
-}
-
-/* Is the directory it is from among those of the source? */
-static bool
-is_looked_at(const struct verify *v, const struct qf_account *a)
-{
-	for (size_t i = 0; i < qf_queue_ndirs(v->salvage->from); i++)
-		if (qf_account_is_from(v->accounts, a, qf_queue_dir(v->salvage->from, i)->path))
-			return true;
-	return false;
 }
 
 static void
@@ -302,12 +324,12 @@ judge_not_arrived(struct verify *v, const struct qf_account *a, struct qf_salvag
 	else if (seen->again)
 		set(record, QF_SALVAGE_LEFT, a->outcome == QF_SALVAGE_SKIP ? QF_SALVAGE_WHY_STOPPED
 									   : record->why, NULL);
-	else if (planned && !a->run && was_taken(&v->source, v->salvage->from, a->id, NULL, a->at))
+	else if (planned && !a->run && was_taken(&v->source, v->salvage->from, source_of(v, a), a->id, NULL, a->at))
 		set(record, QF_SALVAGE_SKIPPED, QF_SALVAGE_WHY_ELSEWHERE,
 		    "a later run has brought it to another queue");
 	else if (a->outcome == QF_SALVAGE_SKIP && a->run)
 		missing = "planned, and not imported: import its bundle again";
-	else if (planned && a->why != QF_SALVAGE_WHY_PRESENT && !is_looked_at(v, a))
+	else if (planned && a->why != QF_SALVAGE_WHY_PRESENT && source_of(v, a) == SIZE_MAX)
 		missing = "planned, from a queue that was not looked at: give it with --from, too";
 	else if (a->outcome == QF_SALVAGE_SKIP)
 		missing = "planned; neither moved nor at the source any more";

@@ -353,6 +353,12 @@ qf_target_identity(const struct qf_target *target)
 	return target->dirs[target->main].identity;
 }
 
+bool
+qf_target_identity_of(struct qf_io *io, int home, char identity[33])
+{
+	return read_identity(io, home, QF_TARGET_MAIN, identity) || read_identity(io, home, IDENTITY, identity);
+}
+
 size_t
 qf_target_dir_of(const struct qf_target *target, const char *identity)
 {

@@ -71,6 +71,8 @@ const char *qf_target_identity(const struct qf_target *target);
    thread. QF_E_NOT_FOUND without create. */
 enum qf_code qf_target_incoming(struct qf_target *target, size_t dir, unsigned lane, bool create,
 				int *fd, struct qf_err *err);
+/* Of the queue that a directory is part of, as far as it was a target; false: it never was one. */
+bool qf_target_identity_of(struct qf_io *io, int home, char identity[33]);
 /* By its identity; SIZE_MAX. */
 size_t qf_target_dir_of(const struct qf_target *target, const char *identity);
 
