@@ -238,8 +238,8 @@ say_data(struct resubmitting *r, struct qf_slice headers, int fd, char text[SMTP
 	if (n < 0) {
 		/* Not the whole of it: without its dot it is not accepted. */
 		snprintf(text, SMTP_TEXT, "its data file cannot be read: %s", strerror(errno));
-		smtp_close(r->smtp);
-		r->smtp = NULL;
+		r->why = QF_SALVAGE_WHY_ERROR;
+		smtp_give_up(r->smtp);
 		return -1;
 	}
 	code = smtp_end(r->smtp, text);

@@ -356,6 +356,12 @@ smtp_is_gone(const struct smtp *smtp)
 	return smtp->gone;
 }
 
+void
+smtp_give_up(struct smtp *smtp)
+{
+	smtp->gone = true;
+}
+
 const struct smtp_server *
 smtp_server(const struct smtp *smtp)
 {

@@ -31,6 +31,8 @@ struct smtp *smtp_open(const struct smtp_options *options, char why[SMTP_TEXT]);
 const struct smtp_server *smtp_server(const struct smtp *smtp);
 /* Is the connection gone, or closed by an answer 421? */
 bool smtp_is_gone(const struct smtp *smtp);
+/* Nothing more is said: what was begun, and not ended, is not accepted. */
+void smtp_give_up(struct smtp *smtp);
 /* One command; its code, 0 where the connection is gone. text takes the answer's last line. */
 int smtp_command(struct smtp *smtp, const char *command, char text[SMTP_TEXT]);
 /* Lines of a message, whose ends are LF: they get CR LF, and dots are doubled. False: it is gone.

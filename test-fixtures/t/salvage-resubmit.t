@@ -151,6 +151,27 @@ def refused(top):
                "a server that closes after each message gets them all", found, queue.files())
 
 
+def unreadable(top):
+    """A data file whose medium fails in the middle."""
+    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    if not compiler:
+        tap.skip("a data file that cannot be read", "no C compiler")
+        return
+    library = os.path.join(top, "badread.so")
+    lab = os.path.join(os.environ.get("QF_FIXTURES", os.path.dirname(HERE)), "lab")
+    subprocess.run([compiler, "-std=c17", "-shared", "-fPIC", "-o", library, os.path.join(lab, "badread.c"), "-ldl"],
+                   check=True)
+    queue = begin(top)
+    with laboratory.Sink() as sink:
+        for id in (A, B):
+            queue.put(id, control())
+        done, found = resubmit(queue, "127.0.0.1:%d" % sink.port,
+                               env={"LD_PRELOAD": library, "BADREAD": "df" + A})
+        tap.ok(done.returncode == 2 and found[A][:2] == ("failed", "error") and "Input/output" in found[A][2] and
+               found[B][0] == "moved" and len(sink.messages) == 1 and queue.left() == {A: [b"bob", b"eve"]},
+               "a data file that cannot be read: it stays, the others go", found, queue.left())
+
+
 def needs(top):
     queue = begin(top)
     with laboratory.Sink() as sink:
@@ -387,6 +408,7 @@ def main():
         else:
             plain(top)
             refused(top)
+            unreadable(top)
             needs(top)
             secure(top)
             interrupted(top)
