@@ -35,11 +35,7 @@ struct log_run {
 	struct audit_notes notes;
 	struct qf_log_options options;
 	int64_t now;
-	uint64_t files, lines, events, unparsed, foreign, pieces, known;
-	unsigned saw;
-	int64_t first, last;
-	enum qf_log_by year_by, zone_by;
-	int zone;
+	struct audit_log_sum sum;
 	bool incomplete;
 	bool touch; /* note when a file was read, though nothing new is in it */
 	int64_t pending;
@@ -251,19 +247,19 @@ static void
 sum_up(struct log_run *run, const struct log_file *file, const struct qf_log_stats *stats,
        uint64_t lines, uint64_t new_events, uint64_t known)
 {
-	run->files++;
-	run->lines += lines;
-	run->events += new_events;
-	run->known += known + (uint64_t)file->lines;
-	run->unparsed += stats->unparsed;
-	run->foreign += stats->foreign;
-	run->pieces += stats->pieces;
-	run->saw |= file->saw | stats->saw;
-	run->first = earlier(run->first, earlier(file->first, stats->first));
-	run->last = later(run->last, later(file->last, stats->last));
-	run->year_by = worse(run->year_by, worse(file->year_by, stats->year_by));
-	run->zone_by = worse(run->zone_by, worse(file->zone_by, stats->zone_by));
-	run->zone = stats->zone;
+	run->sum.files++;
+	run->sum.lines += lines;
+	run->sum.events += new_events;
+	run->sum.known += known + (uint64_t)file->lines;
+	run->sum.unparsed += stats->unparsed;
+	run->sum.foreign += stats->foreign;
+	run->sum.pieces += stats->pieces;
+	run->sum.saw |= file->saw | stats->saw;
+	run->sum.first = earlier(run->sum.first, earlier(file->first, stats->first));
+	run->sum.last = later(run->sum.last, later(file->last, stats->last));
+	run->sum.year_by = worse(run->sum.year_by, worse(file->year_by, stats->year_by));
+	run->sum.zone_by = worse(run->sum.zone_by, worse(file->zone_by, stats->zone_by));
+	run->sum.zone = stats->zone;
 }
 
 /* All events of a log that is open. */
@@ -421,91 +417,6 @@ read_file(struct log_run *run, const char *path, struct qf_err *err)
 	return code;
 }
 
-/* ------------------------------------------------------------------ what it came to */
-
-static void
-put_json(const struct log_run *run, const struct qf_log_level *level)
-{
-	struct qf_buf out = {0};
-	struct qf_json json = {.out = &out};
-	const struct {
-		const char *key;
-		uint64_t value;
-	} counts[] = {{"files", run->files},	   {"lines", run->lines}, {"events", run->events},
-		      {"unparsed", run->unparsed}, {"known", run->known}, {"foreign", run->foreign},
-		      {"pieces", run->pieces}};
-
-	qf_json_open(&json, '{');
-	qf_json_key(&json, "schema");
-	qf_json_string(&json, "qf.audit.log/1");
-	for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++) {
-		qf_json_key(&json, counts[i].key);
-		qf_json_int(&json, (int64_t)counts[i].value);
-	}
-	qf_json_key(&json, "level");
-	qf_json_open(&json, '[');
-	qf_json_int(&json, level->low);
-	qf_json_int(&json, level->high);
-	qf_json_close(&json, ']');
-	qf_json_key(&json, "cannot_prove");
-	qf_json_open(&json, '[');
-	for (unsigned i = 0; i < QF_LOG_PROOF_COUNT; i++)
-		if (level->cannot_prove & 1u << i)
-			qf_json_string(&json, qf_log_proof_name((enum qf_log_proof)i));
-	qf_json_close(&json, ']');
-	qf_json_key(&json, "first");
-	qf_json_time(&json, run->first);
-	qf_json_key(&json, "last");
-	qf_json_time(&json, run->last);
-	qf_json_key(&json, "year_by");
-	qf_json_string(&json, qf_log_by_name(run->year_by));
-	qf_json_key(&json, "zone_by");
-	qf_json_string(&json, qf_log_by_name(run->zone_by));
-	qf_json_key(&json, "zone");
-	qf_json_int(&json, run->zone);
-	qf_json_close(&json, '}');
-	qf_buf_addc(&out, '\n');
-	out_add_buf(&out);
-	qf_buf_release(&out);
-}
-
-static void
-put_text(const struct log_run *run, const struct qf_log_level *level)
-{
-	struct qf_buf out = {0};
-	char first[QF_TIME_TEXT] = "-", last[QF_TIME_TEXT] = "-";
-	const char *comma = "";
-
-	if (run->first != QF_TIME_NONE)
-		qf_time_format(run->first, first);
-	if (run->last != QF_TIME_NONE)
-		qf_time_format(run->last, last);
-	qf_buf_addf(
-		&out,
-		"%llu %s, %llu lines: %llu %s, %llu known, %llu of other programs, %llu unparsed\n",
-		(unsigned long long)run->files, run->files == 1 ? "file" : "files",
-		(unsigned long long)run->lines, (unsigned long long)run->events,
-		changes_given()->dry_run ? "events" : "new events", (unsigned long long)run->known,
-		(unsigned long long)run->foreign, (unsigned long long)run->unparsed);
-	qf_buf_addf(&out, "from %s to %s (year from %s, zone from %s)\n", first, last,
-		    qf_log_by_name(run->year_by), qf_log_by_name(run->zone_by));
-	qf_buf_addf(&out, "written at LogLevel %d", level->low);
-	if (level->high != level->low)
-		qf_buf_addf(&out, " to %d", level->high);
-	qf_buf_adds(&out, ", as it seems");
-	if (level->cannot_prove)
-		qf_buf_adds(&out, "; its silence proves nothing about: ");
-	for (unsigned i = 0; i < QF_LOG_PROOF_COUNT; i++) {
-		if (!(level->cannot_prove & 1u << i))
-			continue;
-		qf_buf_addf(&out, "%s%s", comma, qf_log_proof_name((enum qf_log_proof)i));
-		comma = ", ";
-	}
-	qf_buf_addc(&out, '\n');
-	out_add_buf(&out);
-	qf_buf_release(&out);
-}
-
 /* "+01:00", "-0330", "Z" */
 static bool
 parse_zone(const char *text, int *zone)
@@ -579,7 +490,7 @@ int
 audit_log_read(const char *const *files, size_t n)
 {
 	struct log_run run = {
-		.first = QF_TIME_NONE, .last = QF_TIME_NONE, .now = time(NULL), .touch = true};
+		.sum = {.first = QF_TIME_NONE, .last = QF_TIME_NONE}, .now = time(NULL), .touch = true};
 
 	return read_logs(&run, STORE_WRITE, files, n);
 }
@@ -587,8 +498,7 @@ audit_log_read(const char *const *files, size_t n)
 int
 audit_log(char **operands, size_t n)
 {
-	struct log_run run = {.first = QF_TIME_NONE, .last = QF_TIME_NONE, .now = time(NULL)};
-	struct qf_log_level level;
+	struct log_run run = {.sum = {.first = QF_TIME_NONE, .last = QF_TIME_NONE}, .now = time(NULL)};
 	int status;
 
 	if (!n) {
@@ -597,11 +507,7 @@ audit_log(char **operands, size_t n)
 	}
 	status = read_logs(&run, STORE_CREATE, (const char *const *)operands, n);
 	if (!status) {
-		qf_log_level(run.saw, &level);
-		if (audit_given.format == AUDIT_JSON)
-			put_json(&run, &level);
-		else
-			put_text(&run, &level);
+		audit_log_tell(&run.sum);
 		status = run.incomplete ? STATUS_INCOMPLETE : STATUS_OK;
 	}
 	return out_finish(status);

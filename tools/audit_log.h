@@ -23,4 +23,15 @@ bool audit_log_key(struct audit_log_keys *keys, const struct qf_log_event *event
 enum qf_code audit_store_event(struct store *store, const unsigned char key[16], int64_t file,
 			       const struct qf_log_event *event, bool *is_new, struct qf_err *err);
 
+/* What was read, of all files together. */
+struct audit_log_sum {
+	uint64_t files, lines, events, unparsed, foreign, pieces, known;
+	unsigned saw; /* QF_LOG_SAW_* */
+	int64_t first, last;
+	enum qf_log_by year_by, zone_by; /* the worst of all lines */
+	int zone;
+};
+/* For people, or as a qf.audit.log/1 object. */
+void audit_log_tell(const struct audit_log_sum *sum);
+
 #endif
