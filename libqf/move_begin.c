@@ -263,9 +263,15 @@ is_same(void *ctx, struct qf_msg *msg)
 static void
 settle(struct qf_move_batch *batch, struct qf_move_slot *slot)
 {
-	struct qf_names *names = batch->salvage->target.names;
+	struct qf_names *names;
 	char id[QF_NAME_MAX - 2];
+	enum qf_code code = qf_target_names(&batch->salvage->target, &slot->err);
 
+	if (code) {
+		qf_move_fail(slot, code, "left claimed");
+		return;
+	}
+	names = batch->salvage->target.names;
 	if (qf_names_find(names, slot->arrival.name + 2)) {
 		qf_queue_find(batch->salvage->to, slot->arrival.name + 2, 0, is_same, slot, NULL);
 		if (slot->step == STEP_ENDED)

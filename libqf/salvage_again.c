@@ -71,7 +71,9 @@ bring_up_to_date(struct qf_salvage *salvage, struct qf_salvage_item *item,
 	}
 	if (!planned)
 		item->to_dir = now->to_dir;
-	if (!new_id || qf_names_find(salvage->target.names, new_id))
+	/* Where that cannot be told, it is as good as taken. */
+	if (!new_id || qf_target_names(&salvage->target, NULL) ||
+	    qf_names_find(salvage->target.names, new_id))
 		item->new_id = now->new_id;
 }
 

@@ -151,9 +151,15 @@ look_at_target(struct look *look, const struct qf_msg *msg, struct qf_salvage_it
 	struct qf_salvage *salvage = look->salvage;
 	unsigned controls = 1u << QF_KIND_QUEUED | 1u << QF_KIND_HELD | 1u << QF_KIND_LOST;
 	struct comparison comparison = {.salvage = salvage, .msg = msg};
-	unsigned kinds = qf_names_find(salvage->target.names, item->name + 2);
 	char id[QF_NAME_MAX - 2];
+	struct qf_err err;
+	unsigned kinds;
 
+	if (qf_target_names(&salvage->target, &err)) {
+		qf_salvage_skip(salvage, item, QF_SALVAGE_WHY_ERROR, "the names at the target cannot be read");
+		return;
+	}
+	kinds = qf_names_find(salvage->target.names, item->name + 2);
 	if (kinds & controls &&
 	    qf_queue_find(salvage->to, item->name + 2, 0, compare, &comparison, NULL) == QF_OK &&
 	    comparison.same)
@@ -263,9 +269,11 @@ add_item(struct look *look, const struct qf_row *row, struct qf_err *err)
 	if (!salvage->has_target)
 		return true;
 	/* Two of the source must not get one name either: two directories may have one id twice. */
-	if ((qf_queue_ndirs(salvage->from) == 1 && !new_id) ||
-	    qf_names_add(salvage->target.names, id,
-			 qf_name_kind(item->name, strlen(item->name))))
+	if (qf_queue_ndirs(salvage->from) == 1 && !new_id)
+		return true;
+	if (qf_target_names(&salvage->target, err))
+		return false;
+	if (qf_names_add(salvage->target.names, id, qf_name_kind(item->name, strlen(item->name))))
 		return true;
 	qf_err_nomem(err);
 	return false;

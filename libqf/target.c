@@ -273,6 +273,25 @@ add_claimed(struct qf_target *target, int home, struct qf_err *err)
 }
 
 enum qf_code
+qf_target_names(struct qf_target *target, struct qf_err *err)
+{
+	enum qf_code code;
+
+	if (target->names)
+		return QF_OK;
+	target->names = qf_names_new();
+	code = target->names ? qf_names_add_queue(target->names, target->queue, err) : qf_err_nomem(err);
+	for (size_t i = 0; i < target->ndirs && !code; i++)
+		if (target->dirs[i].home >= 0)
+			code = add_claimed(target, target->dirs[i].home, err);
+	if (code) {
+		qf_names_free(target->names);
+		target->names = NULL;
+	}
+	return code;
+}
+
+enum qf_code
 qf_target_open(struct qf_queue *queue, bool looks, struct qf_target *target, struct qf_err *err)
 {
 	enum qf_code code = QF_OK;
@@ -293,15 +312,6 @@ qf_target_open(struct qf_queue *queue, bool looks, struct qf_target *target, str
 		code = open_dir(target, i, looks, err);
 	if (!code)
 		code = choose_main(target, looks, err);
-	if (!code) {
-		target->names = qf_names_new();
-		code = target->names ? qf_names_add_queue(target->names, queue, err)
-				     : qf_err_nomem(err);
-	}
-	for (size_t i = 0; i < n && !code; i++) {
-		if (target->dirs[i].home >= 0)
-			code = add_claimed(target, target->dirs[i].home, err);
-	}
 	if (code)
 		qf_target_close(target);
 	return code;

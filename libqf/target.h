@@ -51,7 +51,7 @@ struct qf_target {
 	size_t main;             /* the directory whose identity is the queue's, with the manifests */
 	int manifests;           /* that one's, not to be closed */
 	pthread_mutex_t mutex;   /* of what is opened in incoming/ */
-	struct qf_names *names;  /* all names of queue files, for collisions; NULL: not looked */
+	struct qf_names *names;  /* all names of queue files, for collisions; NULL: not yet asked for */
 };
 
 /*
@@ -71,6 +71,8 @@ const char *qf_target_identity(const struct qf_target *target);
    thread. QF_E_NOT_FOUND without create. */
 enum qf_code qf_target_incoming(struct qf_target *target, size_t dir, unsigned lane, bool create,
 				int *fd, struct qf_err *err);
+/* Read all names that are taken there, where that was not done yet. For one thread at a time. */
+enum qf_code qf_target_names(struct qf_target *target, struct qf_err *err);
 /* Of the queue that a directory is part of, as far as it was a target; false: it never was one. */
 bool qf_target_identity_of(struct qf_io *io, int home, char identity[33]);
 /* By its identity; SIZE_MAX. */

@@ -1,6 +1,7 @@
 /*
  * main - qf: which command, its options, its help.
  */
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -127,6 +128,11 @@ main(int argc, char **argv)
 	size_t n;
 	int status;
 
+#ifdef M_MMAP_THRESHOLD
+	/* Large arrays stay mapped for themselves: they grow without a copy, and what is freed is given back.
+	   Else glibc puts them between small ones, once one of their size was freed. */
+	mallopt(M_MMAP_THRESHOLD, 1 << 20);
+#endif
 	/* A reader that goes away is an error of writing, reported once. */
 	signal(SIGPIPE, SIG_IGN);
 	if (argc < 2) {
