@@ -304,6 +304,8 @@ qf_log_delivery(struct qf_log_fields *fields, struct qf_slice text, struct qf_lo
 	if (sound) {
 		event->controller = values[KEY_CTLADDR];
 		event->delay = qf_log_span(values[KEY_DELAY]);
+		event->xdelay = qf_log_span(values[KEY_XDELAY]);
+		event->priority = qf_log_number(values[KEY_PRI]);
 		event->mailer = values[KEY_MAILER];
 		event->relay = values[KEY_RELAY];
 		event->dsn = values[KEY_DSN];
@@ -347,6 +349,10 @@ qf_log_accepted(struct qf_slice text, struct qf_log_event *event)
 	event->kind = QF_LOG_ACCEPTED;
 	event->size = qf_log_number(values[KEY_SIZE]);
 	event->nrcpts = qf_log_number(values[KEY_NRCPTS]);
+	if (qf_text_starts(values[KEY_CLASS], "-"))
+		event->mail_class = -qf_log_number(qf_text_from(values[KEY_CLASS], 1));
+	else if (values[KEY_CLASS].n)
+		event->mail_class = qf_log_number(values[KEY_CLASS]);
 	event->message_id = values[KEY_MSGID];
 	event->relay = values[KEY_FROM_RELAY];
 	return true;

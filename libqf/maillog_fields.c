@@ -255,7 +255,8 @@ qf_log_fields_read(struct qf_log_fields *fields, const struct qf_log_head *head,
 	event->host = head->host;
 	event->ident = head->ident;
 	event->pid = head->pid;
-	event->size = event->nrcpts = event->tries = event->delay = -1;
+	event->size = event->nrcpts = event->tries = -1;
+	event->delay = event->xdelay = event->priority = -1;
 	if (text.n > 0 && memchr(text.p, '\\', text.n)) {
 		text = unescape(text, &fields->plain);
 		if (fields->plain.failed) {

@@ -1579,6 +1579,9 @@ struct qf_log_event {
 	size_t nchildren;
 	int64_t size, nrcpts, tries;    /* -1: not said */
 	int64_t delay;                  /* seconds since it was accepted; -1 */
+	int64_t xdelay;                 /* of them those of this try; -1 */
+	int64_t priority;               /* pri= of a delivery: when it was tried; -1 */
+	int64_t mail_class;             /* class=, of its Precedence; 0 where not said */
 	uint64_t line;                  /* of the file, from 1 */
 	uint64_t offset;                /* of its first byte, uncompressed */
 	unsigned lines;                 /* that it took */

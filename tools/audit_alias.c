@@ -24,8 +24,8 @@ local_of(struct qf_slice bare, bool *whole)
 	return at ? (struct qf_slice){bare.p, (size_t)(at - bare.p)} : bare;
 }
 
-static bool
-is_same(struct qf_slice a, struct qf_slice b)
+bool
+audit_is_same(struct qf_slice a, struct qf_slice b)
 {
 	bool whole_a, whole_b;
 	struct qf_slice local_a = local_of(a, &whole_a), local_b = local_of(b, &whole_b);
@@ -37,7 +37,7 @@ is_same(struct qf_slice a, struct qf_slice b)
 bool
 audit_fate_is_as(const struct audit_fate *fate, const struct audit_fact *fact, struct qf_slice bare)
 {
-	return fact->controller.there && is_same(audit_fate_text(fate, fact->controller), bare);
+	return fact->controller.there && audit_is_same(audit_fate_text(fate, fact->controller), bare);
 }
 
 /* What the log says of how it was accepted; NULL. */
@@ -50,6 +50,20 @@ acceptance(const struct audit_fate *fate)
 	return NULL;
 }
 
+void
+audit_fate_known(struct audit_fate *fate, const struct audit_recipients *list)
+{
+	size_t first, n;
+
+	for (size_t i = 0; i < fate->nnamed; i++)
+		fate->named[i].stranger = fate->facts[fate->named[i].fact].time >= fate->since;
+	for (size_t i = 0; i < list->n; i++) {
+		n = audit_fate_named(fate, list->all[i].bare, &first);
+		for (size_t k = first; k < first + n; k++)
+			fate->named[k].stranger = false;
+	}
+}
+
 bool
 audit_fate_is_own(const struct audit_fate *fate, size_t named)
 {
@@ -58,6 +72,8 @@ audit_fate_is_own(const struct audit_fate *fate, size_t named)
 	struct qf_slice written;
 
 	if (!is_log(fact))
+		return false;
+	if (fate->named[named].stranger)
 		return false;
 	if (fact->controller.there)
 		return audit_fate_is_as(fate, fact, audit_fate_text(fate, fate->named[named].bare));
@@ -133,7 +149,8 @@ audit_fate_alias(const struct audit_fate *fate, const struct audit_recipients *l
 		struct qf_slice named = audit_fate_text(fate, fate->named[i].bare);
 
 		/* As long as it is tried under its own name, it was not looked up. */
-		if (fact->says != AUDIT_SAYS_SENT || !is_log(fact) || fact->time <= itself)
+		if ((fact->says != AUDIT_SAYS_SENT && fact->says != AUDIT_SAYS_FAILED) || !is_log(fact) ||
+		    fact->time <= itself)
 			continue;
 		if (is_listed(list, named) || is_of_another(fate, fact, list, bare))
 			continue;
@@ -188,15 +205,54 @@ count_own(const struct audit_fate *fate, struct qf_slice bare)
 	return own;
 }
 
+/*
+ * A message has the priority size - class * ClassFactor + recipients * RecipientFactor when it is
+ * accepted. Where aliases are looked up at once, it is reckoned anew, with their members in the place
+ * of the aliases, and with the length of the header besides: which leaves a rest. What is tried out
+ * of the queue has RetryFactor more for each time, and no rest, where the aliases stand there yet
+ * (observed, 8.17).
+ */
+bool
+audit_fate_expanded(const struct audit_fate *fate, size_t *n)
+{
+	const struct audit_fact *accepted = acceptance(fate), *first = NULL;
+	int64_t more;
+
+	if (!fate->factor || !accepted || !accepted->smtp || accepted->size < 0 || accepted->mail_class ||
+	    fate->split)
+		return false;
+	/* A priority only grows; and the later tries of a message wait. */
+	for (size_t i = 0; i < fate->nfacts; i++) {
+		const struct audit_fact *fact = &fate->facts[i];
+
+		if (fact->priority >= 0 &&
+		    (!first || fact->priority < first->priority ||
+		     (fact->priority == first->priority && fact->waited < first->waited)))
+			first = fact;
+	}
+	if (!first || first->waited < 0 || first->waited > 1)
+		return false;
+	more = first->priority - accepted->size;
+	*n = more > 0 ? (size_t)(more / fate->factor) : 0;
+	return *n && (int64_t)*n >= accepted->nrcpts && more % fate->factor != 0;
+}
+
 size_t
 audit_fate_rest(const struct audit_fate *fate, const struct audit_recipients *list, int64_t nrcpts,
 		bool left, char why[256])
 {
-	size_t own = 0, aliases = 0, proof, known;
+	size_t own = 0, aliases = 0, proof, known, all;
+	bool expanded = audit_fate_expanded(fate, &all);
 
 	*why = '\0';
-	if (audit_fate_is_done(fate, &proof))
+	if (audit_fate_is_done(fate, &proof) || (expanded && list->n >= all))
 		return 0;
+	if (expanded && !left) {
+		snprintf(why, 256,
+			 "by its priority it was for %zu, aliases looked up, and the log names %zu of them",
+			 all, list->n);
+		return all - list->n;
+	}
 	for (size_t i = 0; i < list->n; i++)
 		own += count_own(fate, list->all[i].bare);
 	for (size_t i = 0; i < fate->nnamed; i++) {

@@ -114,12 +114,9 @@ insert_event(struct store *store, int64_t file, const struct qf_log_event *e,
 		store,
 		"INSERT INTO events (key, file, line, time, host, pid, kind, queue_id, outcome, "
 		"report,"
-		" sender, message_id, relay, dsn, stat, reason, size, nrcpts, delay, controller) "
-		"VALUES "
-		"(?1, "
-		"?2, ?3,"
-		" ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,"
-		" ?20)"
+		" sender, message_id, relay, dsn, stat, reason, size, nrcpts, delay, controller,"
+		" xdelay, priority, class) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,"
+		" ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)"
 		" ON CONFLICT DO NOTHING",
 		&s, err);
 
@@ -147,6 +144,9 @@ insert_event(struct store *store, int64_t file, const struct qf_log_event *e,
 	store_bind_time(s, 18, e->nrcpts >= 0 ? e->nrcpts : QF_TIME_NONE);
 	store_bind_time(s, 19, e->delay >= 0 ? e->delay : QF_TIME_NONE);
 	store_bind_text(s, 20, controller_of(e, &scratch));
+	store_bind_time(s, 21, e->xdelay >= 0 ? e->xdelay : QF_TIME_NONE);
+	store_bind_time(s, 22, e->priority >= 0 ? e->priority : QF_TIME_NONE);
+	store_bind_time(s, 23, e->mail_class ? e->mail_class : QF_TIME_NONE);
 	code = store_run(s, err);
 	qf_buf_release(&scratch);
 	return code;

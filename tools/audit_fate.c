@@ -210,6 +210,9 @@ add_event(struct audit_fate *fate, struct store *store, const struct store_state
 		.pid = store_int(s, 6),
 		.nrcpts = store_is_null(s, 15) ? -1 : store_int(s, 15),
 		.size = store_is_null(s, 16) ? -1 : store_int(s, 16),
+		.mail_class = store_int(s, 18),
+		.priority = store_is_null(s, 19) ? -1 : store_int(s, 19),
+		.waited = store_is_null(s, 20) ? -1 : store_int(s, 20),
 		.member = member,
 		.host = keep(fate, store_text(s, 5)),
 		.where = keep(fate, (struct qf_slice){where.p, where.n}),
@@ -223,7 +226,8 @@ add_event(struct audit_fate *fate, struct store *store, const struct store_state
 	qf_buf_release(&where);
 	if (is(kind, qf_log_kind_name(QF_LOG_DELIVERY)))
 		code = load_named(fate, store, event, err);
-	else if (fact->says == AUDIT_SAYS_PARTED)
+	fate->split |= is(kind, qf_log_kind_name(QF_LOG_SPLIT));
+	if (fact->says == AUDIT_SAYS_PARTED)
 		code = load_children(fate, store, event, err);
 	return code;
 }
@@ -239,7 +243,7 @@ load_events(struct audit_fate *fate, struct store *store, size_t member, struct 
 		store,
 		"SELECT e.id, e.time, e.kind, e.outcome, e.report, e.host, e.pid, e.relay, e.dsn,"
 		" e.stat, e.reason, l.path, e.line, e.sender, e.message_id, e.nrcpts, e.size, "
-		"e.controller"
+		"e.controller, e.class, e.priority, e.delay - e.xdelay"
 		" FROM events e JOIN log_files l ON l.id = e.file WHERE e.queue_id = ?1"
 		" ORDER BY e.time, e.file, e.line",
 		&s, err);
@@ -342,6 +346,7 @@ add_entries(struct audit_fate *fate, const struct audit_journal *journal, size_t
 			.time = e[i].time,
 			.nrcpts = -1,
 			.size = -1,
+			.priority = -1,
 			.member = member,
 			.where = keep(fate, (struct qf_slice){e[i].entry, strlen(e[i].entry)}),
 			.text = keep(fate, (struct qf_slice){e[i].text, strlen(e[i].text)}),
@@ -471,6 +476,7 @@ audit_fate_load(struct audit_fate *fate, struct store *store, const struct audit
 
 	qf_buf_clear(&fate->text);
 	fate->nfacts = fate->nnamed = fate->nids = 0;
+	fate->split = false;
 	if (!add_id(fate, id))
 		return store_no_memory(err);
 	for (size_t i = 0; i < fate->nids && code == QF_OK; i++)
@@ -500,6 +506,7 @@ audit_fate_add(struct audit_fate *fate, const char *kind, struct qf_slice where,
 		.time = when,
 		.nrcpts = -1,
 		.size = -1,
+		.priority = -1,
 		.names = true,
 		.where = keep(fate, where),
 		.text = keep(fate, text),

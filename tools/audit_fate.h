@@ -45,6 +45,9 @@ struct audit_fact {
 	int64_t time, pid;
 	int64_t nrcpts; /* of ACCEPTED; -1 */
 	int64_t size;	/* of ACCEPTED; -1 */
+	int64_t mail_class; /* of ACCEPTED, by its Precedence; 0 */
+	int64_t priority;   /* of a delivery; -1 */
+	int64_t waited;	    /* of a delivery: seconds from its acceptance to this try; -1 */
 	size_t member;	/* of ids: whose line it is */
 	bool smtp;	/* ACCEPTED: from a client that speaks SMTP */
 	bool names;	/* recipients: it is about these alone */
@@ -57,6 +60,7 @@ struct audit_named {
 	struct audit_text bare;
 	struct audit_text written; /* as the log has it */
 	size_t fact;
+	bool stranger; /* was not there when the message was seen: audit_fate_known() */
 };
 
 /* Zero-initialise; used for one message after another. */
@@ -70,6 +74,7 @@ struct audit_fate {
 	size_t nids, room_ids;
 	bool nobody;	/* sender is <>: nobody is told of what fails, and it may go without a line
 			   that says so */
+	bool split;	/* into parts, each of which counts its own recipients; a clone counts all */
 	bool ambiguous; /* two messages had this id: nothing can be told apart */
 	int64_t since;	/* the caller's: as of then it was in the queue: what ended before, by the
 			   journal or the log, ended in vain; 0: all of it counts */
@@ -77,6 +82,9 @@ struct audit_fate {
 	struct qf_slice
 		queue;	/* the caller's: of journals that are own, whose answers; absent: all */
 	unsigned level; /* qf_log_level.low, the caller's: what the silence of the logs proves */
+	bool outlived;	/* the caller's: it was there, whole, after all this: who was not there any
+			   more had been dealt with */
+	int64_t factor; /* RecipientFactor, the caller's; 0: priorities tell nothing */
 };
 
 /* Load what is known of an id. journal may be NULL. */
@@ -91,27 +99,39 @@ enum qf_code audit_fate_load(struct audit_fate *fate, struct store *store,
 void audit_fate_of(struct audit_fate *fate, struct qf_slice sender, struct qf_slice message_id);
 /*
  * audit_fate_alias - may this recipient have been served under other names? The log says of nobody
- * by this name what became of it, and that the message was sent to somebody who is none of its
+ * by this name what became of it, and that the message was sent to, or refused for, somebody who is none of its
  * recipients, as this one (ctladdr=), or as nobody knows whom: as where an alias is looked up when
  * it is delivered (DeliveryMode=defer).
  */
 bool audit_fate_alias(const struct audit_fate *fate, const struct audit_recipients *list,
 		      struct qf_slice bare);
-/* Was a fact sent as this address? Local parts alone are compared where one has no domain. */
+/* After all else is loaded: whom the file of the message named when it was seen (since), and who was
+   put there by hand. Who comes after that is there in the place of one of them. */
+void audit_fate_known(struct audit_fate *fate, const struct audit_recipients *list);
+/* One address? Local parts alone are compared where one has no domain. */
+bool audit_is_same(struct qf_slice a, struct qf_slice b);
+/* Was a fact sent as this address? */
 bool audit_fate_is_as(const struct audit_fate *fate, const struct audit_fact *fact,
 		      struct qf_slice bare);
 /* Do lines say, of each id it went on under, that it has left the queue, and that all were served?
    What nobody is told of was served or thrown away, and the same line says both. */
 bool audit_fate_is_done(const struct audit_fate *fate, size_t *proof);
 /*
- * A recipient of the log by its own name, and not as the member of an alias: those have a ctladdr=
- * that is another, or stand as the alias has them, without the <> that clients put around who they
+ * A recipient of the log by its own name, and not as the member of an alias: those were not there
+ * before, have a ctladdr= that is another, or stand as the alias has them, without the <> that clients put around who they
  * send to.
  */
 bool audit_fate_is_own(const struct audit_fate *fate, size_t named);
 /*
+ * audit_fate_expanded - for how many the message was after its aliases had been looked up, as the
+ * priority of its first try tells, where that was when it was accepted (DeliveryMode=background).
+ * False where nothing tells.
+ */
+bool audit_fate_expanded(const struct audit_fate *fate, size_t *n);
+/*
  * audit_fate_rest - of a message that was accepted for nrcpts (-1: not known): of how many of those
  * neither the log nor list says who they are, or whether all members of an alias were served.
+ * list  who the log names, and who is in the queue.
  * left  it is in the queue: who is left stands there.
  * why   in words; empty where there are none.
  */

@@ -8,6 +8,7 @@
  *             sent mail, too, and says of this one that it was not; or there was no other. Some
  *             failures are those of the message, and are told to the sender without a line about
  *             any recipient (too many hops, an alias without end: observed, 8.17).
+ *             An alias is what its members are.
  * removed     by hand, or by a rule that throws away.
  */
 #include <stdio.h>
@@ -412,15 +413,30 @@ by_end(const struct audit_fate *fate, bool alone, size_t first, size_t n, struct
 	return true;
 }
 
-/* Served under other names: as an alias, all members of which have it where the message is done;
-   and of one that is done nobody is left. Who was tried under his own name is no alias, unless the
-   log says after that that somebody was served as him. */
+/* May what a line says of somebody be of a member of this recipient, an alias? Of a message that is
+   done, of which nobody is left, any; else of nobody else. Who was tried under his own name is no
+   alias, unless the log says after that that somebody was served as him. */
+static bool
+is_of_member(const struct audit_fate *fate, size_t named, const struct audit_recipient *rcpt, size_t tried,
+	     bool is_done)
+{
+	const struct audit_fact *fact = &fate->facts[fate->named[named].fact];
+	bool as = audit_fate_is_as(fate, fact, rcpt->bare);
+
+	if (tried != SIZE_MAX && (fact->time <= fate->facts[tried].time || (is_done && !as)))
+		return false;
+	return is_done || ((as || !fact->controller.there) && !audit_fate_is_own(fate, named));
+}
+
+/* Dealt with under other names: as an alias, whose members have all been where the message is done,
+   or where it was seen later, with none of them. */
 static bool
 by_members(const struct audit_fate *fate, size_t first, size_t n,
 	   const struct audit_recipient *rcpt, struct audit_verdict *out)
 {
-	size_t tried = last_of(fate, first, n, AUDIT_SAYS_DEFERRED), members = 0, done;
+	size_t tried = last_of(fate, first, n, AUDIT_SAYS_DEFERRED), refused = SIZE_MAX, members = 0, done;
 	bool is_done = audit_fate_is_done(fate, &done) && !rcpt->never;
+	bool outlived = fate->outlived && !fate->nobody && !rcpt->never, since = false;
 
 	if (last_of(fate, first, n, AUDIT_SAYS_FAILED) != SIZE_MAX ||
 	    last_of(fate, first, n, AUDIT_SAYS_UNCLEAR) != SIZE_MAX ||
@@ -430,21 +446,30 @@ by_members(const struct audit_fate *fate, size_t first, size_t n,
 		size_t at = fate->named[i].fact;
 		const struct audit_fact *fact = &fate->facts[at];
 
-		if (fact->says != AUDIT_SAYS_SENT ||
-		    (tried != SIZE_MAX && (fact->time <= fate->facts[tried].time ||
-					   (is_done && !audit_fate_is_as(fate, fact, rcpt->bare)))) ||
-		    (!is_done && fact->controller.there &&
-		     !audit_fate_is_as(fate, fact, rcpt->bare)) ||
-		    (!is_done && audit_fate_is_own(fate, i)))
+		if ((fact->says != AUDIT_SAYS_SENT && fact->says != AUDIT_SAYS_FAILED) ||
+		    !is_of_member(fate, i, rcpt, tried, is_done))
 			continue;
+		if (fact->says == AUDIT_SAYS_FAILED) {
+			if (report_of(fate, fact) != SIZE_MAX && fact->time >= fate->since)
+				refused = at;
+			continue;
+		}
+		since |= fact->time >= fate->since;
 		members++;
 		if (members < sizeof(out->proof) / sizeof(*out->proof) &&
 		    (!out->nproof || out->proof[out->nproof - 1] != at))
 			add_proof(out, at);
 	}
-	if (members && is_done) {
-		add_proof(out, done);
+	if (members && (is_done || (outlived && since))) {
+		if (is_done)
+			add_proof(out, done);
 		out->end = AUDIT_END_DELIVERED;
+		return true;
+	}
+	if (!members && refused != SIZE_MAX && (is_done || outlived)) {
+		add_proof(out, refused);
+		add_proof(out, report_of(fate, &fate->facts[refused]));
+		out->end = AUDIT_END_RETURNED;
 		return true;
 	}
 	if (members)

@@ -7,6 +7,7 @@
 
 #include "audit_fate.h"
 #include "audit_recipients.h"
+#include "store_address.h"
 
 void
 audit_recipients_clear(struct audit_recipients *list)
@@ -31,15 +32,20 @@ static void
 settle(struct audit_recipients *list, size_t from)
 {
 	for (size_t i = from; i < list->n; i++) {
-		list->all[i].address.p = list->text.p + list->all[i].at;
-		list->all[i].bare.p = list->text.p + list->all[i].bare_at;
+		struct audit_recipient *rcpt = &list->all[i];
+
+		rcpt->address.p = list->text.p + rcpt->at;
+		rcpt->bare.p = rcpt->address.p + rcpt->address.n;
+		if (rcpt->as.p)
+			rcpt->as.p = rcpt->bare.p + rcpt->bare.n;
 	}
 }
 
-enum qf_code
-audit_recipients_add(struct audit_recipients *list, struct qf_slice address, struct qf_slice bare,
-		     struct qf_err *err)
+static enum qf_code
+add(struct audit_recipients *list, struct qf_slice address, struct qf_slice bare, struct qf_slice as,
+    struct qf_err *err)
 {
+	const struct qf_slice parts[] = {address, bare, as};
 	const char *before = list->text.p;
 
 	if (list->n == list->room) {
@@ -51,14 +57,11 @@ audit_recipients_add(struct audit_recipients *list, struct qf_slice address, str
 		list->all = more;
 		list->room = room;
 	}
-	list->all[list->n] = (struct audit_recipient){.address.n = address.n,
-						      .bare.n = bare.n,
-						      .at = list->text.n,
-						      .bare_at = list->text.n + address.n};
-	if (address.p)
-		qf_buf_add(&list->text, address.p, address.n);
-	if (bare.p)
-		qf_buf_add(&list->text, bare.p, bare.n);
+	list->all[list->n] = (struct audit_recipient){
+		.address.n = address.n, .bare.n = bare.n, .as = as, .at = list->text.n};
+	for (size_t i = 0; i < 3; i++)
+		if (parts[i].p)
+			qf_buf_add(&list->text, parts[i].p, parts[i].n);
 	/* So that there is memory to point to. */
 	qf_buf_addc(&list->text, '\0');
 	if (list->text.failed)
@@ -70,13 +73,35 @@ audit_recipients_add(struct audit_recipients *list, struct qf_slice address, str
 }
 
 enum qf_code
+audit_recipients_add(struct audit_recipients *list, struct qf_slice address, struct qf_slice bare,
+		     struct qf_err *err)
+{
+	return add(list, address, bare, (struct qf_slice){0}, err);
+}
+
+/* A C record: USER:UID:GID:ADDRESS. */
+static struct qf_slice
+controller_of(struct qf_slice controller, struct qf_buf *scratch)
+{
+	size_t colons = 0;
+
+	for (size_t i = 0; i < controller.n; i++)
+		if (controller.p[i] == ':' && ++colons == 3)
+			return store_address((struct qf_slice){controller.p + i + 1, controller.n - i - 1},
+					     scratch);
+	return (struct qf_slice){0};
+}
+
+enum qf_code
 audit_recipients_of(struct audit_recipients *list, struct store *store, int64_t content,
 		    struct qf_err *err)
 {
 	struct store_statement *s;
+	struct qf_buf scratch = {0};
 	bool row;
 	enum qf_code code = store_cached(
-		store, "SELECT address, bare, flags FROM recipients WHERE content = ?1 ORDER BY n",
+		store,
+		"SELECT address, bare, flags, controller FROM recipients WHERE content = ?1 ORDER BY n",
 		&s, err);
 
 	if (code != QF_OK)
@@ -85,7 +110,8 @@ audit_recipients_of(struct audit_recipients *list, struct store *store, int64_t 
 	while ((code = store_step(s, &row, err)) == QF_OK && row) {
 		struct qf_slice flags = store_text(s, 2);
 
-		code = audit_recipients_add(list, store_text(s, 0), store_text(s, 1), err);
+		code = add(list, store_text(s, 0), store_text(s, 1),
+			   controller_of(store_text(s, 3), &scratch), err);
 		if (code != QF_OK)
 			break;
 		/* N: the sender said what he wants to be told; F: failures are of it. */
@@ -93,6 +119,7 @@ audit_recipients_of(struct audit_recipients *list, struct store *store, int64_t 
 			flags.n && memchr(flags.p, 'N', flags.n) && !memchr(flags.p, 'F', flags.n);
 	}
 	store_reset(s);
+	qf_buf_release(&scratch);
 	return code;
 }
 
@@ -180,4 +207,13 @@ audit_recipients_have(const struct audit_recipients *list, struct qf_slice bare)
 	const struct audit_recipient key = {.bare = bare};
 
 	return list->n && bsearch(&key, list->all, list->n, sizeof(*list->all), by_bare) != NULL;
+}
+
+bool
+audit_recipients_as(const struct audit_recipients *list, struct qf_slice bare)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (list->all[i].as.n && audit_is_same(list->all[i].as, bare))
+			return true;
+	return false;
 }

@@ -8,8 +8,9 @@
 
 struct audit_recipient {
 	struct qf_slice address, bare; /* in memory of the list */
+	struct qf_slice as;	       /* the alias whose member it is, bare; or absent */
 	bool never;		       /* no report is wanted of a failure */
-	size_t at, bare_at;
+	size_t at;		       /* of these three, one behind another */
 };
 
 /* Zero-initialise; used again for one message after another. */
@@ -51,5 +52,7 @@ enum qf_code audit_recipients_in(struct audit_recipients *list, struct store *st
 void audit_recipients_sort(struct audit_recipients *list);
 /* Of a sorted list. */
 bool audit_recipients_have(const struct audit_recipients *list, struct qf_slice bare);
+/* Is there a member of this alias? */
+bool audit_recipients_as(const struct audit_recipients *list, struct qf_slice bare);
 
 #endif

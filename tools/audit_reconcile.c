@@ -46,6 +46,10 @@ outcome_of(const struct reconcile *r, const struct owed *owed, const struct audi
 	/* As long as sendmail has it, it is owed, whatever a line says. */
 	if (rcpt && audit_recipients_have(&r->there, rcpt->bare))
 		return QUEUED;
+	if (rcpt && audit_recipients_as(&r->there, rcpt->bare)) {
+		verdict->end = AUDIT_END_UNKNOWN;
+		return QUEUED;
+	}
 	if (verdict->end != AUDIT_END_UNKNOWN)
 		return ends[verdict->end];
 	if (*r->there.not )
@@ -271,6 +275,9 @@ settle(struct reconcile *r, const struct owed *owed, struct qf_err *err)
 					    owed->message_id, &r->owed, err);
 	if (code != QF_OK)
 		return code;
+	if (owed->content)
+		audit_fate_known(&r->fate, &r->owed);
+	r->fate.outlived = owed->content && r->there.found > 0;
 	settle_all_of(r, owed);
 	return QF_OK;
 }
@@ -416,6 +423,18 @@ count_contention(struct reconcile *r, struct qf_err *err)
 	return code;
 }
 
+/* What each recipient counts in a priority; 0 where tries could be taken for recipients. */
+static int64_t
+recipient_factor(const struct qf_cf *cf)
+{
+	const char *recipient = cf ? qf_cf_option(cf, "RecipientFactor", NULL) : NULL;
+	const char *retry = cf ? qf_cf_option(cf, "RetryFactor", NULL) : NULL;
+	int64_t factor = recipient ? strtoll(recipient, NULL, 10) : 30000;
+	int64_t again = retry ? strtoll(retry, NULL, 10) : 90000;
+
+	return factor > 0 && again % factor == 0 ? factor : 0;
+}
+
 static enum qf_code
 reconcile(struct reconcile *r, struct qf_err *err)
 {
@@ -426,6 +445,7 @@ reconcile(struct reconcile *r, struct qf_err *err)
 		return store_no_memory(err);
 	}
 	audit_journal_sort(&r->journal);
+	r->fate.factor = recipient_factor(r->source.cf);
 	code = audit_has_mail(r->store, &r->has_mail, err);
 	if (code == QF_OK)
 		code = audit_cover_load(&r->cover, r->store, r->a.started, r->b.finished, err);

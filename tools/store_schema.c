@@ -304,8 +304,14 @@ static const char version_4[] =
 /* Who controls a delivery: an alias that stood there before. */
 static const char version_5[] = "ALTER TABLE events ADD COLUMN controller ANY;\n";
 
+/* What a priority is made of: it tells for how many a message was, aliases looked up. */
+static const char version_6[] = "ALTER TABLE events ADD COLUMN xdelay INTEGER;\n"
+				"ALTER TABLE events ADD COLUMN priority INTEGER;\n"
+				"ALTER TABLE events ADD COLUMN class INTEGER;\n";
+
 /* The n-th brings a database from version n to n + 1. What was published is never changed. */
-static const char *const migrations[] = {version_1, version_2, version_3, version_4, version_5};
+static const char *const migrations[] = {version_1, version_2, version_3, version_4,
+					 version_5, version_6};
 #define VERSION (int)(sizeof(migrations) / sizeof(*migrations))
 
 int

@@ -132,6 +132,7 @@ class Sink:
                 (bytes up to the blank line), "body" (SHA-256 of what follows it), "size", "time"
     log         file to which each accepted message is appended as a line of JSON; or None
     delay       seconds to wait before every answer
+    keep        set: messages have their text besides, as "text"
 
     Stages at which it can be told to answer otherwise: "greeting", "helo", "mail", "rcpt", "data"
     (the reply to the word DATA) and "end" (the reply to the dot).
@@ -140,6 +141,7 @@ class Sink:
     def __init__(self, log=None, port=0):
         self.log = log
         self.delay = 0
+        self.keep = False
         self.one_each = False # closes the connection behind each message
         self.messages = []
         self._rules = []
@@ -299,7 +301,8 @@ class Sink:
         if reply not in (HANG, CLOSE) and reply[:1] in ("2", b"2"):
             message = {"time": time.time(), "sender": sender, "recipients": list(recipients),
                        "headers": headers, "size": len(data),
-                       "body": hashlib.sha256(body).hexdigest()}
+                       "body": hashlib.sha256(body).hexdigest(),
+                       **({"text": body} if self.keep else {})}
             with self._lock:
                 self.messages.append(message)
                 if self.log:

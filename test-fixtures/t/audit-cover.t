@@ -508,7 +508,8 @@ def older():
     read(folder, "mail.log", [line(9000, START)] + mail(8900, 1) + mail(900, 3), 898)
     connection = sqlite3.connect(db)
     connection.executescript("DROP TABLE log_stretches; DROP TABLE log_links; DROP TABLE log_gaps;"
-                             "ALTER TABLE events DROP COLUMN controller; PRAGMA user_version = 3")
+                             "ALTER TABLE events DROP COLUMN controller; ALTER TABLE events DROP COLUMN xdelay;"
+                             "ALTER TABLE events DROP COLUMN priority; ALTER TABLE events DROP COLUMN class; PRAGMA user_version = 3")
     connection.close()
     audit("log", os.path.join(folder, "mail.log"))
     check("logs: read by an older version", None)

@@ -42,9 +42,9 @@ def came(ago, id, n=1, size=5):
                 "daemon=MTA, relay=h [192.0.2.1]" % (size, n, id))
 
 
-def to(ago, id, rcpts, stat="Sent (ok)", dsn="2.0.0", more=""):
-    return line(ago, id, "to=%s,%s delay=00:00:01, xdelay=00:00:00, mailer=esmtp, pri=30057, "
-                "relay=mx.dst.example. [198.51.100.7], dsn=%s, stat=%s" % (rcpts, more, dsn, stat))
+def to(ago, id, rcpts, stat="Sent (ok)", dsn="2.0.0", more="", pri=30005, delay="00:00:01"):
+    return line(ago, id, "to=%s,%s delay=%s, xdelay=00:00:00, mailer=esmtp, pri=%d, "
+                "relay=mx.dst.example. [198.51.100.7], dsn=%s, stat=%s" % (rcpts, more, delay, pri, dsn, stat))
 
 
 def deferred(ago, id, rcpts):
@@ -185,6 +185,8 @@ def reports():
             ("an alias that was deferred first", undecided, "alias",
              [accepted(), line_of(deferred, 2000, lists), line_of(to, 1000, "<m1@dst.example>", more=AS_LIST)],
              {"rcpts": (lists,)}),
+            ("an alias, refused for a member", undecided, "alias",
+             [accepted(), line_of(failed, 1000, "m1@dst.example"), line_of(report_of, 1000, 7)], {"rcpts": (lists,)}),
             ("beside an alias, deferred: no doubt about that", ("safe", "leave"), "no line",
              [accepted(2), line_of(deferred, 1000, a), line_of(to, 1000, "<m1@dst.example>", more=AS_LIST)], {}),
             ("a local sender controls what it sends: no alias", ("safe", "leave"), "no line",
@@ -376,6 +378,24 @@ def accepted_for():
              {"a": "delivered", "b": "delivered", "?": "missing"}),
             ("that, and done", [came(2000, i), to(1990, i, a), to(1990, i, b), done],
              {"a": "delivered", "b": "delivered"}),
+            # Aliases that were looked up at once: its priority has their members, and the header besides.
+            ("all of an alias, by its priority", [came(2000, i), to(1990, i, a + ",m1@dst.example", pri=60305)],
+             {"a": "delivered", "m": "delivered"}),
+            ("not all of an alias, by its priority", [came(2000, i), to(1990, i, a, pri=90305)],
+             {"a": "delivered", "?": "missing"}),
+            ("all of a list with an owner, by its priority",
+             [came(2000, i), line(2000, i, k + ": clone: owner=own@src.example"), to(1990, k, a, pri=30305)],
+             {"a": "delivered"}),
+            ("not all of a list with an owner, by its priority",
+             [came(2000, i), line(2000, i, k + ": clone: owner=own@src.example"), to(1990, k, a, pri=60305)],
+             {"a": "delivered", "?": "missing"}),
+            ("the priority of a later try", [came(2000, i), to(1990, i, a, pri=90305, delay="00:15:00")],
+             {"a": "delivered"}),
+            ("a priority out of the queue", [came(2000, i), to(1990, i, "m1@dst.example,m2@dst.example", pri=120005)],
+             {"m": "delivered", "?": "missing"}),
+            ("a bulk message", [came(2000, i).replace("class=0", "class=-60"),
+                                to(1990, i, "m1@dst.example,m2@dst.example", pri=60305)],
+             {"m": "delivered", "?": "missing"}),
             ("too many hops", [came(2000, i), report_of(1000, i, 7, "Too many hops 26")], {"?": "returned"}),
             ("too many hops, for two", [came(2000, i, 2), report_of(1000, i, 7, "Too many hops 26")], {"?": "missing"}),
             ("a to= line that was cut", [came(2000, i, 1), to(1990, i, a)[:-40] + "\n"], {"?": "missing"}),
@@ -409,6 +429,38 @@ def accepted_for():
         got, total = case.reconcile(came(CAME, i), *lines)
         tap.ok(got == {(i, "l"): wanted} and word in "".join(case.why), "reconcile: an alias of A: " + wanted, got,
                case.why)
+
+
+def members():
+    """An alias of A is what its members are: those in B, and those that B has no more."""
+    lists, as_list = "<list@lab.example>", "Clist:1:0:<list@lab.example>\n"
+    m1, own = "m1@dst.example", "<m1@dst.example>"
+    refused = lambda i: failed(1990, i, own) + report_of(1980, i, 7)
+    done = lambda i: line(1970, i, "done; delay=00:00:20, ntries=1")
+    sent = lambda ago, who: lambda i: to(ago, i, who)
+    for name, a_has, b_has, lines, wanted in (
+            ("a member is left", (lists,), "<m2@dst.example>\n", [sent(1990, own)], "queued"),
+            ("none is left, another recipient is", (lists, b), b, [sent(1990, m1)], "delivered"),
+            ("and it stands as a recipient does", (lists, b), b, [sent(1990, own)], "delivered"),
+            ("served before A saw it", (lists, b), b, [sent(A + 30, own)], "missing"),
+            ("of nobody", (lists, b), b, [sent(1990, m1)], "missing"),
+            ("refused, another recipient is left", (lists, b), b, [refused], "returned"),
+            ("refused, and done", (lists,), None, [refused, done], "returned"),
+            ("refused, and the message is not there", (lists,), None, [refused], "missing"),
+            ("refused, and not reported", (lists, b), b, [lambda i: failed(1990, i, m1)], "missing")):
+        case = Case("members-%d" % tap.results)
+        sender = "<>" if name == "of nobody" else "<ann@src.example>"
+        i = case.put(5, *a_has, sender=sender)
+        case.index("a")
+        case.lose(i)
+        if b_has:
+            member = b_has.endswith("\n")
+            case.put(5, b_has.strip(), sender=sender + ("\n" + as_list if member else "").rstrip())
+        case.index("b")
+        got, total = case.reconcile(came(CAME, i, len(a_has)).replace("<ann@src.example>", sender),
+                                    *[x(i) for x in lines])
+        tap.ok(got.get((i, "l")) == wanted and got.get((i, "b"), "queued") == "queued" and
+               total["accounted"] == (wanted != "missing"), "reconcile: an alias of A: " + name, got, case.why)
 
 
 def done_for_whom():
@@ -552,6 +604,7 @@ try:
     not_whole()
     moved()
     accepted_for()
+    members()
     done_for_whom()
     message_ids()
     clocks()

@@ -171,7 +171,8 @@ def older():
     connection.executescript("DROP VIEW v_mails; DROP TABLE mail_ids; DROP TABLE mails;"
                              "DROP TABLE mailboxes; DROP INDEX events_reports;"
                              "DROP TABLE log_stretches; DROP TABLE log_links; DROP TABLE log_gaps;"
-                             "ALTER TABLE events DROP COLUMN controller;"
+                             "ALTER TABLE events DROP COLUMN controller; ALTER TABLE events DROP COLUMN xdelay;"
+                             "ALTER TABLE events DROP COLUMN priority; ALTER TABLE events DROP COLUMN class;"
                              "PRAGMA user_version = 1")
     done = audit("report", "--snapshot=restored")
     tap.ok(done.returncode == 78 and b"older" in done.stderr, "an older one is not read as it is", done.stderr)
