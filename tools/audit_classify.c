@@ -495,6 +495,8 @@ audit_classify_begin(struct audit_classifier *c, struct qf_err *err)
 	if (code == QF_OK)
 		code = audit_has_mail(c->store, &c->has_mail, err);
 	if (code == QF_OK)
+		code = audit_is_staged(c, 0, &c->has_staged, err);
+	if (code == QF_OK)
 		code = store_prepare(c->store, all_messages, &c->messages, err);
 	if (code == QF_OK)
 		store_bind_int(c->messages, 1, c->snapshot.id);
@@ -554,6 +556,9 @@ audit_classify(struct audit_classifier *c, struct audit_case *out, bool *more, s
 	if (code == QF_OK && !room_for(out)) {
 		return store_no_memory(err);
 	}
+	out->staged = false;
+	if (code == QF_OK && c->has_staged)
+		code = audit_is_staged(c, out->message, &out->staged, err);
 	for (size_t i = 0; i < out->recipients.n; i++)
 		out->standing[i] = (struct audit_standing){0};
 	if (code == QF_OK)

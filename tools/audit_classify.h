@@ -57,6 +57,7 @@ struct audit_case {
 	struct qf_slice id, queue, file, sender, subject, message_id, logged_id;
 	int64_t message, content, created, return_at, warn_at, data_size;
 	bool expired;
+	bool staged; /* a tf lies beside it that may be newer, and tell who was served */
 	enum audit_class class;
 	enum audit_action action;
 	struct audit_recipients recipients; /* in the order of the file */
@@ -79,6 +80,7 @@ struct audit_classifier {
 	struct audit_journal journal;
 	struct audit_cover cover;
 	bool has_mail; /* of mailboxes */
+	bool has_staged; /* files tf, in the snapshot */
 	int64_t until; /* up to when evidence is asked for */
 	int64_t copied; /* the restored queue was copied then or later: the last that its messages say */
 	struct audit_fate fate, other;

@@ -131,6 +131,7 @@ audit_plan_add(struct audit_plan *plan, const struct audit_case *of)
 		.filter = drops ? filter_of(of) : NULL,
 		.class = of->class,
 		.action = of->action,
+		.staged = of->staged,
 	};
 	return step->id && step->queue && step->file && (!drops || step->filter);
 }
@@ -179,6 +180,13 @@ audit_plan_command(const struct audit_step *step, struct qf_buf *out)
 {
 	bool both = step->action == AUDIT_DROP_HOLD;
 
+	if (step->staged) {
+		qf_buf_adds(out, "qf orphans -Q ");
+		quote(step->queue, out);
+		qf_buf_adds(out, " --grace=0 --fix=recover,clean --yes ");
+		quote(step->id, out);
+		qf_buf_adds(out, " && ");
+	}
 	/* Held before it is changed: so nothing is sent in between. */
 	begin(step, both ? AUDIT_HOLD : step->action, out);
 	qf_buf_addc(out, ' ');
@@ -209,11 +217,11 @@ audit_plan_commands(const struct audit_plan *plan, struct qf_buf *out)
 
 			if ((int)step->class != class)
 				continue;
-			if (n && (step->filter || n == IDS_MAX || !alike(first, step))) {
+			if (n && (step->filter || step->staged || n == IDS_MAX || !alike(first, step))) {
 				qf_buf_addc(out, '\n');
 				n = 0;
 			}
-			if (step->filter) {
+			if (step->filter || step->staged) {
 				audit_plan_command(step, out);
 				qf_buf_addc(out, '\n');
 				continue;

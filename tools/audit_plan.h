@@ -11,6 +11,7 @@ struct audit_step {
 	char *id, *queue, *file, *filter; /* filter: of the recipients to strike, or NULL */
 	enum audit_class class;
 	enum audit_action action;
+	bool staged; /* qf orphans comes first: a change would lose what the tf tells */
 };
 
 struct audit_plan {

@@ -364,3 +364,27 @@ audit_is_live(struct audit_classifier *c, struct audit_case *out, int64_t from, 
 
 	return code == QF_OK && !*yes ? is_live(c, out, other_id, from, yes, err) : code;
 }
+
+/* ------------------------------------------------------------------ beside it */
+
+enum qf_code
+audit_is_staged(const struct audit_classifier *c, int64_t message, bool *yes, struct qf_err *err)
+{
+	struct store_statement *s;
+	enum qf_code code = store_cached(
+		c->store,
+		message ? "SELECT 1 FROM files f JOIN messages m ON m.id = f.message WHERE f.message = ?2"
+			  " AND f.snapshot = ?1 AND f.kind = 'staged' AND f.mtime >= m.mtime LIMIT 1"
+			: "SELECT 1 FROM files WHERE snapshot = ?1 AND kind = 'staged' LIMIT 1",
+		&s, err);
+
+	*yes = false;
+	if (code != QF_OK)
+		return code;
+	store_bind_int(s, 1, c->snapshot.id);
+	if (message)
+		store_bind_int(s, 2, message);
+	code = store_step(s, yes, err);
+	store_reset(s);
+	return code;
+}

@@ -31,5 +31,9 @@ enum qf_code audit_is_short(struct audit_classifier *c, struct audit_case *out, 
  */
 enum qf_code audit_is_live(struct audit_classifier *c, struct audit_case *out, int64_t from,
 			   bool *yes, struct qf_err *err);
+/* Does a tf lie beside this message, as new as it or newer, which a change would make worthless?
+   message 0: beside any. */
+enum qf_code audit_is_staged(const struct audit_classifier *c, int64_t message, bool *yes,
+			     struct qf_err *err);
 
 #endif

@@ -219,25 +219,27 @@ class Fates:
         self.told.append("lost: %s %s" % (name, sorted(there[name])))
 
     def act(self):
+        """By qf, which writes it into the journal."""
         there = self.messages()
         if not there:
             return
         name = self.random.choice(sorted(there))
-        verb = self.random.choice(["rm", "hold", "release", "strike", "due"])
-        if verb == "strike":
-            rcpt = self.random.choice(sorted(there[name]))
-            struck = {self.asked.get(rcpt, rcpt): {rcpt}}
-            if self.asked.get(rcpt, rcpt) in self.members:
-                struck = {rcpt: {rcpt}, self.asked[rcpt]: set(self.members[self.asked[rcpt]])}
-            for address, finals in struck.items():
-                done = harness.qf("edit", "-C", self.labs[0].cf, "--drop-rcpt=rcpt~" + re.escape(address), name[2:])
-                if b"1 done" in done.stderr:
-                    self.removed |= finals & there[name]
-        else:
-            done = harness.qf(verb, "-C", self.labs[0].cf, name[2:])
-            if done.returncode == 0 and verb == "rm":
-                self.removed.update(there[name])
-        self.told.append("%s %s: %d %s" % (verb, name, done.returncode, done.stderr[-200:]))
+        verb = self.random.choice(["rm", "hold", "release", "edit", "due"])
+        for options, gone in self.strikes(there[name]) if verb == "edit" else [(
+                ["--reason=x"] if verb == "hold" else [], there[name] if verb == "rm" else set())]:
+            done = harness.qf(verb, "-C", self.labs[0].cf, *options, name[2:])
+            if b"1 done" in done.stderr:
+                self.removed |= gone
+            self.told.append("%s %s: %d %s" % (verb, name, done.returncode, done.stderr[-200:]))
+
+    def strikes(self, owed):
+        """One of them is struck, by his name or as the alias that stands for him: whichever is there."""
+        if not owed:
+            return []
+        final = self.random.choice(sorted(owed))
+        alias = self.asked.get(final, final)
+        return [(["--drop-rcpt=rcpt~" + re.escape(address)], gone) for address, gone in
+                {final: {final}, alias: owed & set(self.members.get(alias, [alias]))}.items()]
 
     def rotate(self):
         """As logrotate does: between two lines."""

@@ -17,7 +17,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.environ.get("QF_FIXTURES", "test-fixtures"), "lab"))
-from harness import FIXTURES, differences, qf, snapshot
+from harness import FIXTURES, QF, differences, qf, snapshot
 from lab import Lab, Missing, Sink, queue_id, submit, wait_until
 from tap import Tap, skip_all
 
@@ -557,6 +557,43 @@ def alias_looked_up_late():
     db, cf = whole, usual
 
 
+def newer_beside():
+    """A tf that is newer tells who was served: qf orphans comes first, and --apply leaves the message."""
+    global db
+    whole, db = db, os.path.join(tmp, "beside.db")
+    queue, live = os.path.join(tmp, "aws-backup-restore_beside", "mqueue"), os.path.join(tmp, "beside-live")
+    os.makedirs(queue)
+    os.makedirs(live)
+    now = int(time.time())
+    id = id_at(now - 3000, 1)
+    text = ("V8\nT%d\nK0\nN0\nP30000\nS<ann@src.example>\n%sH??Message-Id: <1@x>\n.\n")
+    for folder in (queue, live):
+        write(os.path.join(folder, "df" + id), b"body\n")
+        write(os.path.join(folder, "qf" + id), (text % (now - 3000, "RPFD:<a@dst.example>\nRPFD:<b@dst.example>\n")).encode())
+        os.chmod(os.path.join(folder, "qf" + id), 0o600)
+    write(os.path.join(queue, "tf" + id), (text % (now - 3000, "RPFD:<b@dst.example>\n")).encode())
+    os.chmod(os.path.join(queue, "tf" + id), 0o600)
+    for name, ago in (("df", 3000), ("qf", 3000), ("tf", 2900)):
+        os.utime(os.path.join(queue, name + id), (now - ago, now - ago))
+    index("live", "-Q", live)
+    index("r", "-Q", queue)
+    records, rest, done = report("--snapshot=r", "--against=live")
+    command = records[0]["command"]
+    tap.ok(records[0]["class"] == "still-live" and command.startswith("qf orphans -Q ") and
+           command.index("qf orphans") < command.index("&& qf rm "), "a newer tf beside it: qf orphans first", records)
+    text = audit("report", "--snapshot=r", "--against=live").stdout
+    tap.ok(command.encode() in text, "so it stands in the plan", text)
+    before = state_of(queue)
+    done = audit("report", "--snapshot=r", "--against=live", "--apply", "--yes")
+    tap.ok(done.returncode == 2 and b"qf orphans first" in done.stderr and state_of(queue) == before,
+           "--apply leaves it, and says so", done.returncode, done.stderr)
+    run = subprocess.run(["sh", "-c", command.replace("qf ", QF + " ", 1).replace("&& qf ", "&& %s " % QF)],
+                         capture_output=True, env={**os.environ, "QF_CONF": "/dev/null"})
+    tap.ok(run.returncode == 0 and not state_of(queue) and not os.path.exists(os.path.join(queue, "tf" + id)),
+           "the command does it", run.stdout, run.stderr, os.listdir(queue))
+    db = whole
+
+
 def told_apart():
     """What differs in the tree alone, or in the case of letters alone."""
     u = Unsafe("apart")
@@ -729,6 +766,7 @@ try:
         hostile()
         not_proven()
         alias_looked_up_late()
+        newer_beside()
         told_apart()
         under_way()
         schemas()
