@@ -14,7 +14,7 @@ audit_recipients_clear(struct audit_recipients *list)
 {
 	qf_buf_clear(&list->text);
 	list->n = list->found = 0;
-	list->seen = QF_TIME_NONE;
+	list->seen = list->tried = QF_TIME_NONE;
 	list->not [0] = '\0';
 	list->sorted = false;
 }
@@ -138,7 +138,9 @@ static const char in_snapshot[] =
 	"body'"
 	" WHEN m.content IS NOT a.content AND EXISTS (SELECT 1 FROM findings f WHERE f.message = "
 	"m.id"
-	"  AND f.fate NOT IN ('ignored', 'empty-message')) THEN 'damaged' END"
+	"  AND f.fate NOT IN ('ignored', 'empty-message')) THEN 'damaged' END,"
+	/* Who makes it due leaves the tries. */
+	" CASE WHEN c.last_try > 0 THEN c.last_try WHEN c.tries = 0 THEN 0 END"
 	" FROM messages m CROSS JOIN presence p ON p.message = m.id AND p.snapshot = ?2"
 	" JOIN contents c ON c.id = m.content JOIN queues q ON q.id = m.queue"
 	" LEFT JOIN messages a ON a.id = ?3 LEFT JOIN queues aq ON aq.id = a.queue"
@@ -171,6 +173,7 @@ audit_recipients_in(struct audit_recipients *list, struct store *store,
 		}
 		list->found++;
 		list->seen = store_time(s, 3);
+		list->tried = store_time(s, 5);
 		code = audit_recipients_of(list, store, store_int(s, 0), err);
 		if (code != QF_OK)
 			break;

@@ -22,6 +22,7 @@ struct audit_recipients {
 	/* Of audit_recipients_in(): */
 	size_t found;  /* messages they are of */
 	int64_t seen;  /* the last of these */
+	int64_t tried; /* its last try, as it says itself; 0: none; QF_TIME_NONE: not known */
 	char not [80]; /* of another one that is there: what it lacks, and how; or empty */
 };
 

@@ -29,6 +29,25 @@ is_outside(const struct reconcile *r, const struct owed *owed)
 	return !owed->content && (owed->created < r->a.started || owed->created >= r->b.started);
 }
 
+/* Is it in B as it was before the log ever named this recipient, who was deferred and no more? Then
+   he was tried as one of those it names, an alias, by somebody who was killed before he wrote it down. */
+static bool
+is_of_those_before(const struct reconcile *r, const struct audit_recipient *rcpt)
+{
+	size_t first, n = audit_fate_named(&r->fate, rcpt->bare, &first);
+
+	if (r->there.found != 1 || !r->there.n || r->there.tried == QF_TIME_NONE)
+		return false;
+	for (size_t i = first; i < first + n; i++) {
+		const struct audit_fact *fact = &r->fate.facts[r->fate.named[i].fact];
+
+		if (fact->says != AUDIT_SAYS_DEFERRED || fact->time == QF_TIME_NONE ||
+		    fact->time <= r->there.tried)
+			return false;
+	}
+	return n > 0;
+}
+
 /* rcpt NULL: one of those nobody names; why: of these. */
 static enum outcome
 outcome_of(const struct reconcile *r, const struct owed *owed, const struct audit_recipient *rcpt,
@@ -46,7 +65,7 @@ outcome_of(const struct reconcile *r, const struct owed *owed, const struct audi
 	/* As long as sendmail has it, it is owed, whatever a line says. */
 	if (rcpt && audit_recipients_have(&r->there, rcpt->bare))
 		return QUEUED;
-	if (rcpt && audit_recipients_as(&r->there, rcpt->bare)) {
+	if (rcpt && (audit_recipients_as(&r->there, rcpt->bare) || is_of_those_before(r, rcpt))) {
 		verdict->end = AUDIT_END_UNKNOWN;
 		return QUEUED;
 	}

@@ -345,7 +345,7 @@ class Fates:
                      "queued": any(m in there for m in members),
                      "returned": any(m in refused for m in members) or "src.example" in name,
                      "removed": any(m in self.removed for m in members),
-                     "missing": any(m in truly for m in members) or not r["recipient"] or
+                     "missing": any(m in truly for m in members) or not r["recipient"] or name in self.members or
                      r["id"] in {self.finals.get(m) for m in self.lost | self.unsure}}[r["outcome"]]
             if name.startswith(("r", "l")) and not truth:
                 self.wrong.append("%s is not so: taken %s, there %s, refused %s, removed %s" % (
@@ -420,6 +420,11 @@ class Fates:
             time.sleep(1.1)
             self.index("b")
             self.reconcile("a", "b")
+            self.lost_before = set(self.lost)
+            self.lose()
+            time.sleep(1.1)
+            self.index("c")
+            self.reconcile("b", "c")
             for place in self.backups:
                 self.restore(place)
         finally:

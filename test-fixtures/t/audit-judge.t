@@ -463,6 +463,23 @@ def members():
                total["accounted"] == (wanted != "missing"), "reconcile: an alias of A: " + name, got, case.why)
 
 
+def killed_at_an_alias():
+    """A runner looks an alias up, logs a try, and is killed before it writes that into the queue."""
+    own = "<m1@dst.example>"
+    for name, tried, lines, wanted in (
+            ("the message was not tried before", 0, [deferred], "queued"),
+            ("nor since", 1995, [deferred], "queued"),
+            ("it was written since", 1985, [deferred], "missing"),
+            ("refused", 0, [failed], "missing"),
+            ("sent", 0, [to], "delivered")):
+        case = Case("killed-%d" % tap.results)
+        case.index("a")
+        i = case.put(5, "<list@lab.example>", ago=2000, tried=tried)
+        case.index("b")
+        got, total = case.reconcile(came(2000, i), *[f(1990, i, own) for f in lines])
+        tap.ok(got == {(i, "l"): "queued", (i, "m"): wanted}, "reconcile: a member of an alias: " + name, got, case.why)
+
+
 def done_for_whom():
     """What is done was served, but for what nobody is told of: that may have been thrown away."""
     ann, null = "<ann@src.example>", "<>"
@@ -605,6 +622,7 @@ try:
     moved()
     accepted_for()
     members()
+    killed_at_an_alias()
     done_for_whom()
     message_ids()
     clocks()
