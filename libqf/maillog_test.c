@@ -91,11 +91,32 @@ Test(maillog, accepted)
 	cr_expect(stats.year_by == QF_LOG_BY_IDS && stats.zone_by == QF_LOG_BY_IDS);
 }
 
+Test(maillog, class_of_a_message)
+{
+	static const struct {
+		const char *text;
+		int64_t wanted;
+	} cases[] = {{"class=0, ", 0}, {"class=-60, ", -60}, {"class=100, ", 100}, {"", 0}};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		char line[256];
+		const struct qf_log_event *e;
+
+		snprintf(line, sizeof(line), HEAD ID ": from=<ann@src.example>, size=56, %snrcpts=2, relay=x\n",
+			 cases[i].text);
+		e = only(line);
+		cr_assert(e && e->kind == QF_LOG_ACCEPTED);
+		cr_expect(e->mail_class == cases[i].wanted && e->nrcpts == 2, "%s", cases[i].text);
+		cr_expect(e->priority == -1 && e->xdelay == -1);
+		finish();
+	}
+}
+
 Test(maillog, several_recipients)
 {
 	const struct qf_log_event *e = only(
 		HEAD ID ": to=<ok2@dst.example>,<ok1@dst.example>, [more], ctladdr=root (0/0), "
-			"delay=1+02:03:04, xdelay=00:00:00, mailer=esmtp, pri=60057, "
+			"delay=1+02:03:04, xdelay=00:00:02, mailer=esmtp, pri=60057, "
 			"relay=[127.0.0.1] [127.0.0.1], dsn=2.0.0, stat=Sent (2.0.0 taken)\n");
 
 	cr_assert(e && e->kind == QF_LOG_DELIVERY && e->outcome == QF_LOG_IS_SENT);
@@ -107,6 +128,7 @@ Test(maillog, several_recipients)
 	is(e->relay, "[127.0.0.1] [127.0.0.1]");
 	is(e->stat, "Sent (2.0.0 taken)");
 	cr_expect_eq(e->delay, 86400 + 2 * 3600 + 3 * 60 + 4);
+	cr_expect(e->xdelay == 2 && e->priority == 60057);
 	finish();
 }
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # qf.h from C++ of several standards, and from C as strict as it gets.
 set -u
-cd "$TMPDIR" || exit 1
+cd "${TMPDIR:?run by scripts/run-tests}" || exit 1
 include="-I$QF_FIXTURES/.."
 strict='-Wall -Wextra -Wpedantic -Werror'
 n=0

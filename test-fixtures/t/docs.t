@@ -32,4 +32,15 @@ bash -c '. scripts/completion/qf.bash
 	COMP_WORDS=(qf ls --format = js); COMP_CWORD=4; _qf; [ "${COMPREPLY[*]}" = json ] &&
 	COMP_WORDS=(qf sh); COMP_CWORD=1; COMPREPLY=(); _qf; [ "${COMPREPLY[*]}" = "show shape" ]' 2>/dev/null
 ok $? "completion offers commands and values"
+# What a test left in the wrong place is not to be kept.
+if git rev-parse --git-dir >/dev/null 2>&1; then
+	text=$(git ls-files | sed 's,/.*,,' | sort -u |
+		grep -vxE '\.[a-z-]+|libqf|tools|tui|scripts|test-fixtures|docs|Makefile|README.md|LICENSE|CHANGELOG.md')
+	[ -z "$text" ]
+	ok $? "nothing lies at the top that does not belong there"
+	[ -z "$text" ] || echo "$text" | sed 's/^/# /'
+else
+	n=$((n + 1))
+	echo "ok $n - the top level # SKIP no checkout"
+fi
 echo "1..$n"

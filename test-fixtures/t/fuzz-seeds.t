@@ -6,7 +6,7 @@ n=0
 for seeds in "$QF_FIXTURES"/fuzz/seeds/*; do
 	target=${seeds##*/}
 	n=$((n + 1))
-	if "$build/tests/replay-$target" "$seeds"/* >"$TMPDIR/names" &&
+	if "$build/tests/replay-$target" "$seeds"/* >"${TMPDIR:?}/names" &&
 		[ "$(wc -l <"$TMPDIR/names")" -eq "$(ls "$seeds" | wc -l)" ]; then
 		echo "ok $n - $target: kept inputs"
 	else

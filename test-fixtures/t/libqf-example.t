@@ -22,7 +22,7 @@ block() {
 	awk -v fence="\`\`\`$1" '$0 == "```" { inside = 0 } inside { print } $0 == fence { inside = 1 }' "$page"
 }
 
-cd "$TMPDIR" || exit 1
+cd "${TMPDIR:?run by scripts/run-tests}" || exit 1
 block c >queue-report.c
 block text | sort >wanted
 [ -s queue-report.c ] && [ -s wanted ] && grep -q "$scenario" "$page"

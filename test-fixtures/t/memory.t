@@ -15,7 +15,7 @@ holds() {
 }
 
 "$QF_FIXTURES/../scripts/bench" --helpers "$QF_BUILD" >&2 || exit 1
-cd "$TMPDIR" || exit 1
+cd "${TMPDIR:?run by scripts/run-tests}" || exit 1
 for messages in 0 20000 100000; do
 	"$QF_BUILD/bench/gen-queue" --messages=$messages --recipients=1 --share=1000 --body-bytes=0 \
 		q$messages >/dev/null || exit 1

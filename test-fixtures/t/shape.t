@@ -8,7 +8,7 @@
 NOW=1795332063
 export LC_ALL=C.UTF-8
 n=0
-cd "$TMPDIR" || exit 1
+cd "${TMPDIR:?run by scripts/run-tests}" || exit 1
 
 ok() {
 	n=$((n + 1))

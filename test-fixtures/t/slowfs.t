@@ -37,7 +37,7 @@ slowfs=$QF_BUILD/bench/slowfs
 gen=$QF_BUILD/bench/gen-queue
 loop=$QF_BUILD/bench/bare-loop
 measure=$QF_BUILD/bench/measure
-cd "$TMPDIR" || exit 1
+cd "${TMPDIR:?run by scripts/run-tests}" || exit 1
 if ! why=$("$slowfs" --check 2>&1); then
 	echo "1..0 # SKIP $why"
 	exit 0
