@@ -7,7 +7,7 @@
 #	make test-NAME            the unit tests of one module
 #	make deb rpm              packages, in build/
 #	make acceptance           several sendmail on one queue, replaced fifty times
-#	make bench fuzz stress demo docs install uninstall format-check clean
+#	make bench fuzz stress demo docs install uninstall clean
 #
 # CC=, CFLAGS=, LDFLAGS=, WERROR=1, V=1, WITHOUT_GMIME=1, WITHOUT_LIBARCHIVE=1, WITHOUT_CURL=1,
 # WITHOUT_MICROHTTPD=1, BUILD=DIR;
@@ -243,7 +243,7 @@ $(B)/fuzz/%: $(OBJ)/test-fixtures/fuzz/%.o $(B)/libqf.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LINK_FLAGS) -fsanitize=fuzzer -o $@ $< $(B)/libqf.a $(LIB_LIBS)
 
-.PHONY: check acceptance bench fuzz stress demo docs format-check
+.PHONY: check acceptance bench fuzz stress demo docs
 check:
 	+@scripts/run-tests --check
 
@@ -268,9 +268,6 @@ demo:
 # What pages and completion say of options, from the program itself.
 docs: all
 	scripts/gen-docs $(B)/qf
-
-format-check:
-	clang-format --dry-run --Werror $(wildcard libqf/*.[ch] tools/*.[ch] tui/*.[ch] test-fixtures/*.c test-fixtures/*/*.[ch])
 
 # ---------------------------------------------------------------- installing
 

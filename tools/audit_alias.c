@@ -218,8 +218,9 @@ audit_fate_expanded(const struct audit_fate *fate, size_t *n)
 	const struct audit_fact *accepted = acceptance(fate), *first = NULL;
 	int64_t more;
 
-	if (!fate->factor || !accepted || !accepted->smtp || accepted->size < 0 || accepted->mail_class ||
-	    fate->split)
+	/* Above class 0 a priority would be negative, and is not logged as it is (observed). */
+	if (!fate->factor || !accepted || !accepted->smtp || accepted->size < 0 ||
+	    accepted->mail_class > 0 || accepted->mail_class < -1000 || fate->split)
 		return false;
 	/* A priority only grows; and the later tries of a message wait. */
 	for (size_t i = 0; i < fate->nfacts; i++) {
@@ -232,7 +233,7 @@ audit_fate_expanded(const struct audit_fate *fate, size_t *n)
 	}
 	if (!first || first->waited < 0 || first->waited > 1)
 		return false;
-	more = first->priority - accepted->size;
+	more = first->priority - accepted->size + accepted->mail_class * fate->class_factor;
 	*n = more > 0 ? (size_t)(more / fate->factor) : 0;
 	return *n && (int64_t)*n >= accepted->nrcpts && more % fate->factor != 0;
 }

@@ -85,6 +85,7 @@ struct audit_fate {
 	bool outlived;	/* the caller's: it was there, whole, after all this: who was not there any
 			   more had been dealt with */
 	int64_t factor; /* RecipientFactor, the caller's; 0: priorities tell nothing */
+	int64_t class_factor; /* ClassFactor, the caller's */
 };
 
 /* Load what is known of an id. journal may be NULL. */

@@ -442,16 +442,25 @@ count_contention(struct reconcile *r, struct qf_err *err)
 	return code;
 }
 
-/* What each recipient counts in a priority; 0 where tries could be taken for recipients. */
+/* -1: none that a site would have. */
 static int64_t
-recipient_factor(const struct qf_cf *cf)
+factor(const struct qf_cf *cf, const char *name, int64_t usual)
 {
-	const char *recipient = cf ? qf_cf_option(cf, "RecipientFactor", NULL) : NULL;
-	const char *retry = cf ? qf_cf_option(cf, "RetryFactor", NULL) : NULL;
-	int64_t factor = recipient ? strtoll(recipient, NULL, 10) : 30000;
-	int64_t again = retry ? strtoll(retry, NULL, 10) : 90000;
+	const char *text = cf ? qf_cf_option(cf, name, NULL) : NULL;
+	int64_t value = text ? strtoll(text, NULL, 10) : usual;
 
-	return factor > 0 && again % factor == 0 ? factor : 0;
+	return value < 0 || value > 1000000000 ? -1 : value;
+}
+
+/* What a priority is made of. Where tries could be taken for recipients, it tells nothing. */
+static void
+read_factors(struct audit_fate *fate, const struct qf_cf *cf)
+{
+	int64_t recipient = factor(cf, "RecipientFactor", 30000);
+	int64_t again = factor(cf, "RetryFactor", 90000);
+
+	fate->class_factor = factor(cf, "ClassFactor", 1800);
+	fate->factor = recipient > 0 && again >= 0 && again % recipient == 0 && fate->class_factor >= 0 ? recipient : 0;
 }
 
 static enum qf_code
@@ -464,7 +473,7 @@ reconcile(struct reconcile *r, struct qf_err *err)
 		return store_no_memory(err);
 	}
 	audit_journal_sort(&r->journal);
-	r->fate.factor = recipient_factor(r->source.cf);
+	read_factors(&r->fate, r->source.cf);
 	code = audit_has_mail(r->store, &r->has_mail, err);
 	if (code == QF_OK)
 		code = audit_cover_load(&r->cover, r->store, r->a.started, r->b.finished, err);
