@@ -60,8 +60,8 @@ struct qf_target {
  * looks    only look: nothing is made or tried; where there is no .qf/ there is no identity.
  * Where a directory was a target together with others, one of those keeps the account of what was brought
  * (main); without it nobody could tell what was there before.
- * Returns  QF_OK; QF_E_NOT_FOUND, that one is not among the queue's; QF_E_DENIED (its hint names the capability that is missing), QF_E_SYS, QF_E_DATA,
- *          QF_E_NOMEM.
+ * Returns  QF_OK; QF_E_NOT_FOUND, that one is not among the queue's; QF_E_DENIED (its hint names the
+ *          capability that is missing), QF_E_SYS, QF_E_DATA, QF_E_NOMEM.
  */
 enum qf_code qf_target_open(struct qf_queue *queue, bool looks, struct qf_target *target,
 			    struct qf_err *err);

@@ -90,7 +90,8 @@ bool qf_txn_purge(struct qf_work *work);
 /* Into a trash elsewhere, and back; it has to be open. */
 bool qf_txn_remove_away(struct qf_work *work);
 bool qf_txn_restore_away(struct qf_work *work, const char *entry, const char *trash);
-/* A folder elsewhere, for --trash or --lost-found. QF_OK; QF_E_DENIED, QF_E_SYS: not there, not ours to write, or for others to write. */
+/* A folder elsewhere, for --trash or --lost-found. QF_OK; QF_E_DENIED, QF_E_SYS: not there, not ours to
+   write, or for others to write. */
 enum qf_code qf_away_open(struct qf_txn *txn, const char *path, int *fd, struct qf_err *err);
 bool qf_txn_edit(struct qf_work *work);
 bool qf_txn_put_back(struct qf_work *work);

@@ -119,8 +119,8 @@ bool audit_fate_is_as(const struct audit_fate *fate, const struct audit_fact *fa
 bool audit_fate_is_done(const struct audit_fate *fate, size_t *proof);
 /*
  * A recipient of the log by its own name, and not as the member of an alias: those were not there
- * before, have a ctladdr= that is another, or stand as the alias has them, without the <> that clients put around who they
- * send to.
+ * before, have a ctladdr= that is another, or stand as the alias has them, without the <> that
+ * clients put around who they send to.
  */
 bool audit_fate_is_own(const struct audit_fate *fate, size_t named);
 /*

@@ -62,8 +62,8 @@ tui_row_same(const struct tui_row *a, const struct tui_row *b)
 {
 	return a->dir == b->dir && a->name_n == b->name_n && a->n == b->n && a->inode == b->inode &&
 	       a->ctime == b->ctime && a->ctime_nsec == b->ctime_nsec &&
-	       a->control_size == b->control_size && a->unreadable == b->unreadable && !memcmp(a->name, b->name, a->name_n) &&
-	       !memcmp(a->kept, b->kept, a->n);
+	       a->control_size == b->control_size && a->unreadable == b->unreadable &&
+	       !memcmp(a->name, b->name, a->name_n) && !memcmp(a->kept, b->kept, a->n);
 }
 
 struct qf_slice

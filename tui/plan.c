@@ -250,7 +250,8 @@ tui_target_typed(struct tui_model *model, enum tui_action action, const char *te
 	}
 	if (action == TUI_EXPORT && !is_export(text)) {
 		tui_run_clear(run);
-		tui_note(model, "FILE.mbox, DIR.eml/, DIR.maildir/, FILE.tar (.zst, .gz, .xz) or DIR/: nothing was done");
+		tui_note(model,
+			 "FILE.mbox, DIR.eml/, DIR.maildir/, FILE.tar (.zst, .gz, .xz) or DIR/: nothing was done");
 		return TUI_DRAW;
 	}
 	for (size_t i = 0; ok && i < qf_queue_ndirs(model->queue); i++)

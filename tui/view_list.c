@@ -406,7 +406,8 @@ tui_draw_orphans(struct tui_model *model, struct tui_grid *grid)
 		   orphans->n - list->top < lines) {
 		char text[120];
 
-		snprintf(text, sizeof(text), "%zu control files cannot be read: whether their messages are whole is not known",
+		snprintf(text, sizeof(text),
+			 "%zu control files cannot be read: whether their messages are whole is not known",
 			 model->picture->unreadable);
 		draw_unknown(grid, TUI_TOP, orphans->n - list->top, lines, text);
 	} else if (!orphans->n) {
