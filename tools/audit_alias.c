@@ -55,8 +55,10 @@ audit_fate_known(struct audit_fate *fate, const struct audit_recipients *list)
 {
 	size_t first, n;
 
+	fate->known = true;
 	for (size_t i = 0; i < fate->nnamed; i++)
-		fate->named[i].stranger = fate->facts[fate->named[i].fact].time >= fate->since;
+		fate->named[i].stranger =
+			fate->facts[fate->named[i].fact].time >= fate->since - AUDIT_SLACK;
 	for (size_t i = 0; i < list->n; i++) {
 		n = audit_fate_named(fate, list->all[i].bare, &first);
 		for (size_t k = first; k < first + n; k++)

@@ -476,7 +476,7 @@ audit_fate_load(struct audit_fate *fate, struct store *store, const struct audit
 
 	qf_buf_clear(&fate->text);
 	fate->nfacts = fate->nnamed = fate->nids = 0;
-	fate->split = false;
+	fate->split = fate->known = false;
 	if (!add_id(fate, id))
 		return store_no_memory(err);
 	for (size_t i = 0; i < fate->nids && code == QF_OK; i++)

@@ -74,6 +74,7 @@ struct audit_fate {
 	size_t nids, room_ids;
 	bool nobody;	/* sender is <>: nobody is told of what fails, and it may go without a line
 			   that says so */
+	bool known;	/* who was there is: audit_fate_known() */
 	bool split;	/* into parts, each of which counts its own recipients; a clone counts all */
 	bool ambiguous; /* two messages had this id: nothing can be told apart */
 	int64_t since;	/* the caller's: as of then it was in the queue: what ended before, by the

@@ -414,7 +414,7 @@ by_end(const struct audit_fate *fate, bool alone, size_t first, size_t n, struct
 }
 
 /* May what a line says of somebody be of a member of this recipient, an alias? Of a message that is
-   done, of which nobody is left, any; else of nobody else. Who was tried under his own name is no
+   done, of which nobody is left, of anybody who is not known for another one. Who was tried under his own name is no
    alias, unless the log says after that that somebody was served as him. */
 static bool
 is_of_member(const struct audit_fate *fate, size_t named, const struct audit_recipient *rcpt, size_t tried,
@@ -425,7 +425,9 @@ is_of_member(const struct audit_fate *fate, size_t named, const struct audit_rec
 
 	if (tried != SIZE_MAX && (fact->time <= fate->facts[tried].time || (is_done && !as)))
 		return false;
-	return is_done || ((as || !fact->controller.there) && !audit_fate_is_own(fate, named));
+	if (is_done)
+		return as || !fate->known || fate->named[named].stranger;
+	return (as || !fact->controller.there) && !audit_fate_is_own(fate, named);
 }
 
 /* Dealt with under other names: as an alias, whose members have all been where the message is done,

@@ -123,7 +123,8 @@ audit_recipients_of(struct audit_recipients *list, struct store *store, int64_t 
 	return code;
 }
 
-/* The last column is what it lacks: NULL for a whole one. */
+/* The column before the last is what it lacks: NULL for a whole one. The last is its last try: who makes it
+   due takes that away, and leaves their number. */
 static const char in_snapshot[] =
 	"SELECT m.content, c.created, c.sender, p.seen, CASE"
 	" WHEN q.kind <> 'live' AND q.kind IS NOT aq.kind AND (a.id IS NOT NULL OR EXISTS (SELECT 1"
@@ -139,7 +140,6 @@ static const char in_snapshot[] =
 	" WHEN m.content IS NOT a.content AND EXISTS (SELECT 1 FROM findings f WHERE f.message = "
 	"m.id"
 	"  AND f.fate NOT IN ('ignored', 'empty-message')) THEN 'damaged' END,"
-	/* Who makes it due leaves the tries. */
 	" CASE WHEN c.last_try > 0 THEN c.last_try WHEN c.tries = 0 THEN 0 END"
 	" FROM messages m CROSS JOIN presence p ON p.message = m.id AND p.snapshot = ?2"
 	" JOIN contents c ON c.id = m.content JOIN queues q ON q.id = m.queue"

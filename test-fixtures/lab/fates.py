@@ -363,8 +363,10 @@ class Fates:
         """By their own names, or by those of the aliases that they are members of, or as one of those whom the
         log does not name."""
         for final in sorted(lost):
-            of_it = [r for r in records if r["id"] == self.finals[final] and r["outcome"] == "missing"]
-            if not any(bare(r) in ("", final, self.asked[final]) or self.asked[final] != final for r in of_it):
+            of_it = [bare(r) for r in records if r["outcome"] == "missing" and
+                     self.finals[final] in (r["id"], self.finals.get(bare(r)))]
+            # A list with an owner goes on under an id of its own.
+            if not of_it or (self.asked[final] == final and final not in of_it and "" not in of_it):
                 self.wrong.append("%s of %s was lost, and is not missing: %s" % (final, self.finals[final], of_it))
 
     def restore(self, place):
