@@ -34,10 +34,14 @@ is_outside(const struct reconcile *r, const struct owed *owed)
 static bool
 is_of_those_before(const struct reconcile *r, const struct audit_recipient *rcpt)
 {
-	size_t first, n = audit_fate_named(&r->fate, rcpt->bare, &first);
+	size_t first, n = audit_fate_named(&r->fate, rcpt->bare, &first), unused;
+	bool alias = false;
 
-	if (r->there.found != 1 || !r->there.n || r->there.tried == QF_TIME_NONE)
+	if (r->there.found != 1 || r->there.tried == QF_TIME_NONE)
 		return false;
+	/* The log names members, and not the alias. */
+	for (size_t i = 0; i < r->there.n && !alias; i++)
+		alias = audit_fate_named(&r->fate, r->there.all[i].bare, &unused) == 0;
 	for (size_t i = first; i < first + n; i++) {
 		const struct audit_fact *fact = &r->fate.facts[r->fate.named[i].fact];
 
@@ -45,7 +49,7 @@ is_of_those_before(const struct reconcile *r, const struct audit_recipient *rcpt
 		    fact->time <= r->there.tried)
 			return false;
 	}
-	return n > 0;
+	return alias && n > 0;
 }
 
 /* rcpt NULL: one of those nobody names; why: of these. */

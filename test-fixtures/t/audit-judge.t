@@ -485,6 +485,12 @@ def killed_at_an_alias():
         case.index("b")
         got, total = case.reconcile(came(2000, i), *[f(1990, i, own) for f in lines])
         tap.ok(got == {(i, "l"): "queued", (i, "m"): wanted}, "reconcile: a member of an alias: " + name, got, case.why)
+    case = Case("killed-no-alias")
+    case.index("a")
+    i = case.put(5, b, ago=2000)
+    case.index("b")
+    got, total = case.reconcile(came(2000, i, 2), deferred(1990, i, a + "," + b))
+    tap.ok(got == {(i, "a"): "missing", (i, "b"): "queued"}, "reconcile: nobody there may be an alias", got, case.why)
 
 
 def done_for_whom():
