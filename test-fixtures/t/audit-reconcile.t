@@ -473,6 +473,44 @@ def schemas():
     tap.ok(not wrong, "records keep to their schemas", *wrong[:5])
 
 
+def aliases_at_once():
+    """The real sendmail looks aliases up when it takes a message, and reckons its priority anew: it tells, at
+    LogLevel 9, whether the log names all members, who look like recipients."""
+    global cf, db
+    usual, whole = cf, db
+    with Lab(options={"LogLevel": "9", "DeliveryMode": "background"}) as at_once, Sink() as sink:
+        cf, db = at_once.cf, os.path.join(tmp, "aliases.db")
+        at_once.relay_to(sink)
+        at_once.aliases("list: <m1@dst.example>, <m2@dst.example>, <m3@dst.example>\n"
+                        "own: <o1@dst.example>, <o2@dst.example>\nowner-own: boss@src.example\n")
+        index("a")
+        daemon = at_once.daemon()
+        ids = [queue_id(submit(daemon.port, "ann@src.example", rcpts, more + "Subject: x\n\nhello\n")) for rcpts, more in (
+            (["list", "x@dst.example"], ""), (["list"], "Precedence: bulk\n"), (["own", "y@dst.example"], ""),
+            (["plain1@dst.example", "plain2@dst.example"], ""))]
+        wait_until(lambda: sum(len(m["recipients"]) for m in sink.messages) == 12)
+        wait_until(lambda: not control_files(at_once))
+        time.sleep(1.1)
+        index("b")
+        cut, log = os.path.join(tmp, "aliases-cut.db"), os.path.join(tmp, "aliases-cut.log")
+        shutil.copyfile(db, cut)
+        status, records, total, done = reconcile("a", "b", "-v", "--log=" + at_once.log)
+        tap.ok(status == 0 and total["accounted"] and total["delivered"] == 12, "aliases looked up at once: all of them",
+               records, total, done.stderr)
+        with open(at_once.log) as f:
+            text = f.read()
+        with open(log, "w") as f:
+            f.write(re.sub("<(m3|o2)@dst.example>,|,<(m3|o2)@dst.example>", "", text))
+        db = cut
+        status, records, total, done = reconcile("a", "b", "--log=" + log)
+        got = {(r["id"], r["outcome"], r["recipient"]): r["why"] for r in records}
+        tap.ok(status == 1 and set(got) == {(id, "missing", None) for id in ids[:3]} and
+               all("priority" in why for why in got.values()), "and one of each that the log does not name", records,
+               total, done.stderr)
+        records_seen.extend(records)
+    cf, db = usual, whole
+
+
 def plans():
     """Every statement finds its rows by an index."""
     top = os.path.join(os.path.dirname(FIXTURES), "tools")
@@ -514,6 +552,7 @@ try:
         gaps()
         by_journal()
         log_holes()
+        aliases_at_once()
         bad_input()
         plans()
         log_level_2()
