@@ -2,14 +2,11 @@
 undone, and done twice at once, beside deliveries. However it goes: no body is lost, none is sent twice, and a
 whole message stays where it is."""
 import collections
-import fcntl
 import os
-import random
 import shutil
-import subprocess
 import time
 
-import harness
+import chance
 
 MESSAGES = 14
 
@@ -21,18 +18,14 @@ def control(n, rcpt="b", held=False, sender=True, created=0):
                 "RPFD:<%s%d@dst.example>\n" % (rcpt, n) if rcpt else "", n)).encode()
 
 
-class Debris:
-    """One course of events. `wrong` has what must not be, `told` what was done."""
-
+class Debris(chance.Course):
     def __init__(self, top, seed, faults):
-        self.random, self.faults = random.Random(seed), faults
-        self.top, self.now = os.path.join(top, "debris"), int(time.time())
-        shutil.rmtree(self.top, ignore_errors=True)
+        super().__init__(top, seed, faults)
         self.split = self.random.random() < .3
         for sub in ("qf", "df", "xf") if self.split else ("",):
             os.makedirs(os.path.join(self.top, sub), 0o700)
         os.chmod(self.top, 0o700)
-        self.bodies, self.kinds, self.delivered, self.wrong, self.told = {}, {}, [], [], []
+        self.bodies, self.kinds = {}, {}
         for n in range(MESSAGES):
             self.make(n)
 
@@ -41,13 +34,6 @@ class Debris:
     def path(self, name):
         sub = {"df": "df", "xf": "xf"}.get(name[:2], "qf") if self.split else ""
         return os.path.join(self.top, sub, name)
-
-    def write(self, name, content, age, mode=0o600):
-        path = self.path(name)
-        with open(path, "wb") as f:
-            f.write(content)
-        os.chmod(path, mode)
-        os.utime(path, (self.now - age,) * 2)
 
     def make(self, n):
         id, other = "75RAAA%06d" % (100000 + n), "75RAAA%06d" % (300000 + n)
@@ -74,7 +60,7 @@ class Debris:
         }
         self.kinds[n] = kind = self.random.choice(["whole"] * 4 + list(kinds))
         for prefix, content in kinds[kind].items():
-            self.write(prefix + id, content, age - {"tf": 10, "hf": 5}.get(prefix, 0),
+            self.write(self.path(prefix + id), content, age - {"tf": 10, "hf": 5}.get(prefix, 0),
                        0o666 if kind == "unsafe" and prefix == "qf" else 0o600)
         if kinds[kind].get("df") == body:
             self.bodies[n] = body
@@ -88,54 +74,32 @@ class Debris:
 
     # ---------------------------------------------------------------- what is done
 
-    def deliver(self, most):
-        """As sendmail does: under the lock, data file first; not where a tf is in its way."""
+    def serve(self, most):
+        """Not where a tf is in the way."""
         found = [n for n, kind in self.kinds.items() if kind in ("whole", "tf-newer", "df-alone")]
         for n in self.random.sample(found, min(most, len(found))):
             id = "75RAAA%06d" % (100000 + n)
-            path, body = self.path("qf" + id), self.path("df" + id)
-            try:
-                with open(path, "r+b") as f:
-                    fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    fcntl.lockf(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    if os.stat(path).st_ino != os.fstat(f.fileno()).st_ino or os.path.exists(self.path("tf" + id)):
-                        continue
-                    with open(body, "rb") as d:
-                        self.delivered.append(d.read())
-                    os.unlink(body)
-                    os.unlink(path)
-            except OSError as why:
-                if why.filename == body:
-                    self.wrong.append("message %d has lost its body" % n)
+            held = not os.path.exists(self.path("tf" + id)) and self.deliver(self.path("qf" + id), self.path("df" + id))
+            if held:
+                self.delivered.append(held[1])
 
-    def start(self, fixes, kill=0):
-        env = {**os.environ, "QF_CONF": "/dev/null"}
-        if kill:
-            env.update({"LD_PRELOAD": self.faults, "FAULTS_AT": str(kill), "FAULTS_DO": "kill"})
-        return subprocess.Popen([harness.QF, "orphans", "-C", "none", "-Q", self.top, "--deep", "--grace=0",
-                                 "--fix=" + fixes, "--yes", *self.random.choice([[], ["--release"]])], env=env,
-                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-
-    def end(self, process):
-        _, error = process.communicate(timeout=200)
-        self.told.append("%s: %d %s" % (" ".join(process.args[2:]), process.returncode, error.decode()[-400:]))
-        if process.returncode not in (0, 1, 2, -9):
-            self.wrong.append(self.told[-1])
+    def fix(self, fixes, kill=0):
+        return self.start("orphans", "-C", "none", "-Q", self.top, "--deep", "--grace=0", "--fix=" + fixes, "--yes",
+                          *self.random.choice([[], ["--release"]]), kill=kill)
 
     def step(self):
         fixes = self.random.choice(["all", "all", "clean", "recover", "rescue", "guard", "recover,clean"])
-        process = self.start(fixes, kill=self.random.choice([0, 0, self.random.randint(1, 200)]))
+        process = self.fix(fixes, kill=self.random.choice([0, 0, self.random.randint(1, 200)]))
         if self.random.random() < .6:
             time.sleep(self.random.random() * 1.5)
-            self.deliver(2)
+            self.serve(2)
         if self.random.random() < .2:
-            self.end(self.start("all"))
+            self.end(self.fix("all"))
         self.end(process)
         if self.random.random() < .3:
-            self.deliver(3)
+            self.serve(3)
         if self.random.random() < .2:
-            done = harness.qf("undo", "-C", "none", "-Q", self.top)
-            self.told.append("undo: %d %s" % (done.returncode, done.stderr.decode()[-400:]))
+            self.end(self.start("undo", "-C", "none", "-Q", self.top), statuses=(0, 1, 2, 66, 75))
 
     # ---------------------------------------------------------------- the end
 
@@ -171,8 +135,6 @@ def course(top, seed, faults, steps):
     debris = Debris(top, seed, faults)
     for _ in range(steps):
         debris.step()
-    debris.end(debris.start("all"))
+    debris.end(debris.fix("all"))
     debris.judge()
-    if not os.environ.get("QF_KEEP"):
-        shutil.rmtree(debris.top, ignore_errors=True)
-    return debris
+    return debris.close()

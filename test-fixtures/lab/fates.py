@@ -7,13 +7,13 @@ Every final address is of one message alone: it tells which one a file, a line o
 import collections
 import json
 import os
-import random
 import re
 import shutil
 import signal
 import smtplib
 import time
 
+import chance
 import harness
 import lab as laboratory
 
@@ -56,13 +56,9 @@ class Sink(laboratory.Sink):
         return reply
 
 
-class Fates:
-    """One course of events. `wrong` has what must not be, `told` what was done."""
-
+class Fates(chance.Course):
     def __init__(self, top, seed):
-        self.random = random.Random(seed)
-        self.top = os.path.join(top, "fates")
-        shutil.rmtree(self.top, ignore_errors=True)
+        super().__init__(top, seed, None)
         os.makedirs(self.top, 0o755)
         self.level = self.random.choice(["8", "9", "9", "9", "10", "12", "14", "20"])
         self.mode = self.random.choice(["background", "background", "queueonly"])
@@ -70,7 +66,6 @@ class Fates:
         os.mkdir(self.queue, 0o700)
         self.sink = Sink()
         self.labs, self.daemons = [], []
-        self.wrong, self.told = [], []
         self.vain, self.proven = [], 0  # what was there, and not proven; reconciliations that proved all
         self.n, self.members = 0, {}
         self.finals, self.asked = {}, {}  # final address: the id it is of, whom the client named for it
@@ -80,7 +75,7 @@ class Fates:
         self.killed = False
         self.backups, self.classes = [], collections.Counter()
 
-    def start(self):
+    def begin(self):
         options = {**OPTIONS, "LogLevel": self.level, "DeliveryMode": self.mode}
         if self.random.random() < .3:
             options["Timeout.queuereturn"] = "5s"  # some are returned for their age
@@ -411,12 +406,12 @@ class Fates:
         return sum(not m["sender"] and b"Returned mail" in m["headers"] for m in self.sink.messages)
 
     def course(self, steps):
-        self.start()
+        self.begin()
         try:
             self.moods()
-            begin, copy = self.random.randrange(steps // 2), self.random.randrange(steps)
+            first, copy = self.random.randrange(steps // 2), self.random.randrange(steps)
             for i in range(steps):
-                if i == begin:
+                if i == first:
                     self.lost_before = set(self.lost)
                     self.index("a")
                     time.sleep(1.1)
@@ -438,9 +433,7 @@ class Fates:
             for lab in self.labs:
                 lab.stop()
             self.sink.stop()
-        if not os.environ.get("QF_KEEP"):
-            shutil.rmtree(self.top, ignore_errors=True)
-        return self
+        return self.close()
 
 
 def course(top, seed, steps):

@@ -1,15 +1,10 @@
 """Messages on journeys between three queues: by run, resume, export, import and commit, several at once and
 killed at any call, while their sendmails deliver. However it goes, each is in one place, or was delivered once."""
 import collections
-import fcntl
 import json
 import os
-import random
-import shutil
-import subprocess
-import time
 
-import harness
+import chance
 
 QUEUES = "abc"
 CONTROL = """V8
@@ -30,14 +25,10 @@ H??From: <a@src.example>
 """
 
 
-class Journeys:
-    """One course of events. `wrong` has what must not be; `told` what was done, for who looks for why."""
-
+class Journeys(chance.Course):
     def __init__(self, top, seed, faults):
-        self.random = random.Random(seed)
-        self.top, self.faults, self.now = os.path.join(top, "journeys"), faults, int(time.time())
-        shutil.rmtree(self.top, ignore_errors=True)
-        self.bodies, self.delivered, self.exports, self.wrong, self.told = [], [], [], [], []
+        super().__init__(top, seed, faults)
+        self.bodies, self.exports = [], []
         self.ids = {}  # new ones: what they were
         self.many = self.random.choice([None, *QUEUES])  # a queue of two directories
         self.split = [q for q in QUEUES if q != self.many and self.random.random() < .3]
@@ -67,50 +58,28 @@ class Journeys:
         self.bodies.append(b"this is message %d\n" % n * self.random.choice([1, 1, 5, 3000]))
         age = self.random.choice([600, 600, 600, 7 * 86400])
         text = CONTROL % {"created": self.now - age, "tried": self.now - 300, "n": n, "held": "qheld\n" if held else ""}
-        for path, content in ((os.path.join(data, "df" + id), self.bodies[n]),
-                              (os.path.join(control, ("hf" if held else "qf") + id), text.encode())):
-            with open(path, "wb") as f:
-                f.write(content)
-            os.chmod(path, 0o600)
+        self.write(os.path.join(data, "df" + id), self.bodies[n])
+        self.write(os.path.join(control, ("hf" if held else "qf") + id), text.encode())
 
-    def deliver(self, q, most=3):
-        """As its sendmail does: under the lock, data file first."""
+    def serve(self, q, most=3):
         found = [(place, name) for place in self.places(q) for name in os.listdir(place[0]) if name[:2] == "qf"]
         for (control, data), name in self.random.sample(found, min(most, len(found))):
-            path, body = os.path.join(control, name), os.path.join(data, "df" + name[2:])
-            try:
-                with open(path, "r+b") as f:
-                    fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    fcntl.lockf(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    if os.stat(path).st_ino != os.fstat(f.fileno()).st_ino:
-                        continue
-                    with open(body, "rb") as d:
-                        self.delivered.append((q, d.read()))
-                    os.unlink(body)
-                    os.unlink(path)
-            except OSError as why:
-                if why.filename == body:
-                    self.wrong.append("%s of %s has lost its body" % (name, q))
+            held = self.deliver(os.path.join(control, name), os.path.join(data, "df" + name[2:]))
+            if held:
+                self.delivered.append((q, held[1]))
 
     # ---------------------------------------------------------------- what is done with them
 
     def start(self, verb, *args, kill=0):
-        env = {**os.environ, "QF_CONF": "/dev/null"}
-        if kill:
-            env.update({"LD_PRELOAD": self.faults, "FAULTS_AT": str(kill), "FAULTS_DO": "kill"})
-        return subprocess.Popen([harness.QF, "salvage", verb, "-C", "none", "--format=json", *args], env=env,
-                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        return super().start("salvage", verb, "-C", "none", "--format=json", *args, kill=kill)
 
     def end(self, process, statuses=(0, 1, 2, -9, 66)):
-        out, error = process.communicate(timeout=200)
-        self.told.append("%s: %d %s" % (" ".join(process.args[2:]), process.returncode, error.decode()[-400:]))
-        if process.returncode not in statuses:
-            self.wrong.append(self.told[-1])
-        lines = [json.loads(line) for line in out.splitlines()] if process.returncode >= 0 else []
+        status, out = super().end(process, statuses)
+        lines = [json.loads(line) for line in out.splitlines()]
         for line in lines:
             if line.get("new_id"):
                 self.ids[line["new_id"]] = self.ids.get(line["id"], line["id"])
-        return process.returncode, lines
+        return status, lines
 
     def do(self, verb, *args, **options):
         return self.end(self.start(verb, *args, **options))
@@ -128,7 +97,7 @@ class Journeys:
         if what == "put":
             self.put(a)
         elif what == "deliver":
-            self.deliver(a)
+            self.serve(a)
         elif what == "run":
             how = choose([[], ["--hold"], ["--expired=refresh"], ["--expired=move"], ["--expired=skip"], ["--due"],
                           ["--limit=2"]])
@@ -137,7 +106,7 @@ class Journeys:
             c = choose([q for q in QUEUES if q != a])
             runs = [self.start("run", from_a, to_b, kill=self.kill()),
                     self.start("run", from_a, "--to=" + self.path(c), kill=self.kill())]
-            self.deliver(b, 1)
+            self.serve(b, 1)
             for run in runs:
                 self.end(run)
         elif what == "resume":
@@ -227,6 +196,4 @@ def course(top, seed, faults, steps):
     journeys.settle()
     journeys.judge()
     journeys.verify()
-    if not os.environ.get("QF_KEEP"):
-        shutil.rmtree(journeys.top, ignore_errors=True)
-    return journeys
+    return journeys.close()
