@@ -313,8 +313,38 @@ note(struct log_run *run, const struct log_file *file, const struct qf_log_stats
 		       : code;
 }
 
+/* All of it is read anew, as if it had never been. */
 static enum qf_code
-read_file(struct log_run *run, const char *path, struct qf_err *err)
+forget(struct log_run *run, struct log_file *file, struct qf_err *err)
+{
+#define OF_ITS_EVENTS " WHERE event IN (SELECT id FROM events WHERE file = ?1)"
+	/* Foreign keys are not enforced where rows are written. */
+	static const char *const rows[] = {
+		"DELETE FROM event_recipients" OF_ITS_EVENTS, "DELETE FROM event_children" OF_ITS_EVENTS,
+		"DELETE FROM events WHERE file = ?1",	      "DELETE FROM log_stretches WHERE file = ?1",
+		"DELETE FROM log_links WHERE file = ?1",      "DELETE FROM log_gaps WHERE file = ?1",
+		"DELETE FROM log_files WHERE id = ?1",
+	};
+	const char *path = file->path;
+	enum qf_code code = QF_OK;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows) && code == QF_OK; i++) {
+		struct store_statement *s;
+
+		code = store_cached(run->store, rows[i], &s, err);
+		if (code != QF_OK)
+			break;
+		store_bind_int(s, 1, file->id);
+		code = store_run(s, err);
+	}
+	*file = (struct log_file){.path = path, .first = QF_TIME_NONE, .last = QF_TIME_NONE};
+	read_head(file, run->now);
+	return code;
+}
+
+/* *again: what was read now tells the zone of what was read before, which was stored with a guess. */
+static enum qf_code
+read_once(struct log_run *run, const char *path, bool *again, struct qf_err *err)
 {
 	struct log_file file = {.path = path, .first = QF_TIME_NONE, .last = QF_TIME_NONE};
 	struct qf_log_options options = run->options;
@@ -323,10 +353,15 @@ read_file(struct log_run *run, const char *path, struct qf_err *err)
 	uint64_t new_events = 0, known = 0, lines, offset;
 	struct qf_err damage = {0};
 	enum qf_code code = QF_OK;
+	bool guessed;
 
+	*again = false;
 	read_head(&file, run->now);
 	if (run->store)
 		code = find_known(run, &file, err);
+	guessed = file.id && file.zone_by == QF_LOG_BY_NOTHING;
+	if (code == QF_OK && guessed && options.have_zone)
+		code = forget(run, &file, err);
 	if (code != QF_OK)
 		return code;
 	if (file.id) {
@@ -363,6 +398,11 @@ read_file(struct log_run *run, const char *path, struct qf_err *err)
 		code = QF_OK;
 	}
 	qf_log_stats(log, &stats);
+	if (code == QF_OK && guessed && stats.zone_by == QF_LOG_BY_IDS) {
+		*again = true;
+		qf_log_free(log);
+		return forget(run, &file, err);
+	}
 	offset = stats.offset;
 	lines = stats.lines;
 	if (code == QF_OK && lines > (uint64_t)file.lines && stats.events + stats.foreign == 0 &&
@@ -415,6 +455,15 @@ read_file(struct log_run *run, const char *path, struct qf_err *err)
 	}
 	qf_log_free(log);
 	return code;
+}
+
+static enum qf_code
+read_file(struct log_run *run, const char *path, struct qf_err *err)
+{
+	bool again;
+	enum qf_code code = read_once(run, path, &again, err);
+
+	return code == QF_OK && again ? read_once(run, path, &again, err) : code;
 }
 
 /* "+01:00", "-0330", "Z" */

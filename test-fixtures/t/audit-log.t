@@ -6,6 +6,7 @@ exec "${PYTHON:-python3}" "$0"
 import gzip
 import json
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -192,6 +193,37 @@ def growing(text):
            "a log read as it grows, cut anywhere: each line once", total, text.count(b"\n"))
 
 
+def told_later(text):
+    """A log that was read when nothing told its zone, as by a timer when a daemon had just started: what comes
+    later tells, and so does --zone."""
+    global db
+    whole, db = db, os.path.join(tmp, "zone.db")
+    text = text.decode("latin-1")
+    start = re.sub(r"sendmail\[\d+\]: .*", "sendmail[1]: starting daemon (8.17.1): SMTP",
+                   text.splitlines(keepends=True)[0])
+    # As a host two hours east has them.
+    east = [re.sub(r"\d\d(?=:\d\d:\d\d)", lambda m: "%02d" % ((int(m[0]) + 2) % 24), line, count=1)
+            for line in [start] + text.splitlines(keepends=True) if int(line[7:9]) < 22]
+    kept = ("SELECT f.zone_by, f.zone, count(*), count(DISTINCT e.key), min(e.line) FROM log_files f"
+            " JOIN events e ON e.file = f.id")
+    path = write("zone.log", east[0])
+    log(path)
+    first = rows(kept)
+    write("zone.log", "".join(east))
+    status, said, done = log(path)
+    again = log(path)[1]
+    (by, zone, n, distinct, line), = rows(kept)
+    tap.ok(first[0][:3] == ("nothing", 0, 1) and status == 0 and (by, zone, line) == ("queue ids", 7200, 1) and
+           n == distinct == said["events"] and again["events"] == 0, "the zone of a log is told later", first, by, zone, n, said,
+           again, done.stderr)
+    write("west.log", start)
+    log(os.path.join(tmp, "west.log"))
+    log(os.path.join(tmp, "west.log"), "--zone=-03:00")
+    tap.ok(rows("SELECT zone_by, zone FROM log_files WHERE path LIKE '%west.log'") == [("the caller", -10800)] and
+           rows("PRAGMA foreign_key_check") == [], "or by the caller", rows("SELECT path, zone_by, zone FROM log_files"))
+    db = whole
+
+
 def at_level_2(text, ids, taken):
     """M1 to M3: accepted, sent, deferred and returned mail leaves no line."""
     global db
@@ -295,6 +327,7 @@ with tempfile.TemporaryDirectory() as tmp:
     at_level_9(*nine)
     once(nine[0])
     growing(nine[0])
+    told_later(nine[0])
     at_level_2(*mail(2))
     levels()
     bad(nine[0])
