@@ -816,7 +816,8 @@ def named():
     for id in IDS[:3]:
         p.message(id, at=one)
     p.message(IDS[3], at=two)
-    words = [harness.QF, "salvage", "run", "-C", "none", "--from=" + p.source + "/q*", "--to=" + p.target, "-"]
+    words = [harness.QF, "salvage", "run", "-C", "none", "--from=" + p.source + "/q*", "--to=" + p.target,
+             "--now=@%d" % NOW, "-"]
     done = subprocess.run(words, input="%s\n%s/qf%s\n" % (IDS[0], two, IDS[3]), capture_output=True, text=True,
                           env={**os.environ, "QF_CONF": "/dev/null"})
     tap.ok(done.returncode == 0 and {n for n in p.files() if n[:2] == "qf"} == {"qf" + IDS[0], "qf" + IDS[3]},
