@@ -240,6 +240,7 @@ judge(struct audit_classifier *c, struct audit_case *out, int64_t from, size_t *
 	char ended[256];
 
 	c->fate.born = out->created != QF_TIME_NONE ? out->created : 0;
+	c->fate.written = out->made_due ? INT64_MAX / 2 : from != QF_TIME_NONE ? from : 0;
 	code = audit_fate_load(&c->fate, c->store, &c->journal, out->id, err);
 
 	*open = *delivered = 0;
@@ -543,6 +544,7 @@ audit_classify(struct audit_classifier *c, struct audit_case *out, bool *more, s
 	from = store_time(s, 14) != QF_TIME_NONE && store_time(s, 14) > out->created
 		       ? store_time(s, 14)
 		       : out->created;
+	out->made_due = store_int(s, 15) > 0 && (store_time(s, 14) == QF_TIME_NONE || store_time(s, 14) <= 0);
 	out->sender = store_text(s, 17);
 	reason = store_text(s, 19);
 	out->subject = store_text(s, AUDIT_RECALL_N);

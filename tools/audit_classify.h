@@ -57,6 +57,7 @@ struct audit_case {
 	struct qf_slice id, queue, file, sender, subject, message_id, logged_id;
 	int64_t message, content, created, return_at, warn_at, data_size;
 	bool expired;
+	bool made_due; /* by hand: when it was tried is not known any more */
 	bool staged; /* a tf lies beside it that may be newer, and tell who was served */
 	enum audit_class class;
 	enum audit_action action;

@@ -79,6 +79,8 @@ struct audit_fate {
 	bool ambiguous; /* two messages had this id: nothing can be told apart */
 	int64_t since;	/* the caller's: as of then it was in the queue: what ended before, by the
 			   journal or the log, ended in vain; 0: all of it counts */
+	int64_t written; /* the caller's: by then nobody was left but its recipients; far ahead: never
+			    known; 0: nothing like that */
 	int64_t born;	/* the caller's: what was sent before was another message; 0: not known */
 	struct qf_slice
 		queue;	/* the caller's: of journals that are own, whose answers; absent: all */

@@ -232,6 +232,16 @@ is_about(const struct audit_fate *fate, const struct audit_fact *report, bool do
 	return true;
 }
 
+/* Where the log has no line about who is refused, a report may be about one who was there before: then it
+   has to be later than that by any clock. */
+static bool
+is_of_those_left(const struct audit_fate *fate, const struct audit_fact *report)
+{
+	if (fate->level >= 8 || !fate->written)
+		return is_since(report, fate->since);
+	return report->time >= fate->written + AUDIT_SLACK;
+}
+
 /* The report that the message as such could not be delivered; SIZE_MAX. */
 static size_t
 report_of_all(const struct audit_fate *fate, bool alone, size_t first, size_t n)
@@ -241,7 +251,7 @@ report_of_all(const struct audit_fate *fate, bool alone, size_t first, size_t n)
 
 	for (size_t i = fate->nfacts; i-- > 0 && (alone || done);)
 		if (fate->facts[i].says == AUDIT_SAYS_REPORT && fate->facts[i].member == 0 &&
-		    is_since(&fate->facts[i], fate->since) && !is_explained(fate, i) &&
+		    is_of_those_left(fate, &fate->facts[i]) && !is_explained(fate, i) &&
 		    is_about(fate, &fate->facts[i], done, first, n))
 			return i;
 	return SIZE_MAX;

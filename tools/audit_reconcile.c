@@ -273,7 +273,7 @@ settle(struct reconcile *r, const struct owed *owed, struct qf_err *err)
 	enum qf_code code;
 
 	/* What was removed before, and was there again when A saw it, has gone in another way. */
-	r->fate.since = owed->content ? owed->seen : 0;
+	r->fate.since = r->fate.written = owed->content ? owed->seen : 0;
 	r->fate.born = owed->content && owed->created != QF_TIME_NONE ? owed->created : 0;
 	r->fate.queue = owed->queue;
 	code = audit_fate_load(&r->fate, r->store, &r->journal, owed->id, err);
@@ -363,7 +363,7 @@ is_owed(struct reconcile *r, const struct owed *owed, bool *yes, struct qf_err *
 {
 	enum qf_code code;
 
-	r->fate.since = r->fate.born = 0;
+	r->fate.since = r->fate.written = r->fate.born = 0;
 	code = audit_fate_load(&r->fate, r->store, NULL, owed->id, err);
 	*yes = owed->nrcpts != 0;
 	for (size_t i = 0; i < r->fate.nfacts && code == QF_OK; i++) {

@@ -60,6 +60,10 @@ load(struct salvage_audit *audit, struct qf_msg *msg, struct qf_err *err)
 	enum qf_code code;
 
 	audit->fate.born = envelope->created > 0 ? envelope->created : 0;
+	audit->fate.written = envelope->last_try > audit->fate.born ? envelope->last_try : audit->fate.born;
+	/* Made due by hand. */
+	if (envelope->tries > 0 && envelope->last_try <= 0)
+		audit->fate.written = INT64_MAX / 2;
 	code = audit_fate_load(&audit->fate, audit->store, NULL, id, err);
 
 	/* The id is not all: the lines may be another message's. */

@@ -493,6 +493,36 @@ def killed_at_an_alias():
     tap.ok(got == {(i, "a"): "missing", (i, "b"): "queued"}, "reconcile: nobody there may be an alias", got, case.why)
 
 
+def low_level():
+    """At a LogLevel that does not say who was refused, a report is about who was left when it was made."""
+    for name, ago, wanted in (("long before", A + 300, "missing"), ("a little before, by the log's clock", A + 20, "missing"),
+                              ("a little after, by the log's clock", A - 20, "missing"), ("after", 1000, "returned")):
+        case = Case("low-%d" % tap.results)
+        case.lines = case.lines[:2]
+        i = case.put(5, b)
+        case.index("a")
+        case.lose(i)
+        case.index("b")
+        got, total = case.reconcile(came(CAME, i, 2), line(ago, i, "%s: DSN: User unknown" % id_at(ago, 7)))
+        tap.ok(got[i, "b"] == wanted, "reconcile: LogLevel 6: a report " + name, got, case.why)
+    for name, tried, ago, wanted in (("of its last try", 1900, 1900, "undecided"), ("after that", 1900, 1000, "returned"),
+                                     ("of one that was made due", 0, 1000, "undecided")):
+        case = Case("low-%d" % tap.results)
+        case.lines = case.lines[:2]
+        i = case.put(5, b, queue=case.restored, ago=2000, tried=tried)
+        path = os.path.join(case.restored, "qf" + i)
+        with open(path) as f:
+            text = f.read()
+        with open(path, "w") as f:
+            f.write(text.replace("\nN0\n", "\nN1\n"))
+        case.index("live")
+        case.index("r", case.restored)
+        case.log(came(2000, i, 2), line(ago, i, "%s: DSN: User unknown" % id_at(ago, 7)))
+        done = case.audit("report", "--snapshot=r", "--against=live", "--format=json")
+        tap.ok(json.loads(done.stdout.splitlines()[0])["class"] == wanted, "report: LogLevel 6: a report " + name,
+               done.stdout)
+
+
 def done_for_whom():
     """What is done was served, but for what nobody is told of: that may have been thrown away."""
     ann, null = "<ann@src.example>", "<>"
@@ -636,6 +666,7 @@ try:
     accepted_for()
     members()
     killed_at_an_alias()
+    low_level()
     done_for_whom()
     message_ids()
     clocks()
