@@ -60,7 +60,7 @@ class Fates(chance.Course):
     def __init__(self, top, seed):
         super().__init__(top, seed, None)
         os.makedirs(self.top, 0o755)
-        self.level = self.random.choice(["8", "9", "9", "9", "10", "12", "14", "20"])
+        self.level = self.random.choice(["5", "6", "7", "8", "9", "9", "9", "10", "12", "14", "20"])
         self.mode = self.random.choice(["background", "background", "queueonly"])
         self.queue, self.db = os.path.join(self.top, "mqueue"), os.path.join(self.top, "audit.db")
         os.mkdir(self.queue, 0o700)
@@ -333,11 +333,14 @@ class Fates(chance.Course):
             if not name.startswith(("r", "l")):
                 continue  # reports, and those whom nobody names
             members = self.members.get(name, [name])
+            # Below LogLevel 8 no line says who was served before it.
+            removed = self.removed if int(self.level) >= 8 else {
+                m for m in self.finals if self.finals[m] in {self.finals.get(gone) for gone in self.removed}}
             so = {"delivered": any(taken[m] for m in members) and
                   all(taken[m] or m in refused | self.removed for m in members),
                   "queued": any(m in there for m in members),
                   "returned": any(m in refused for m in members),
-                  "removed": any(m in self.removed for m in members),
+                  "removed": any(m in removed for m in members),
                   "missing": any(m in truly for m in members)}[r["outcome"]]
             if not so and r["outcome"] == "missing":
                 self.vain.append("not proven: %s" % r)
