@@ -6,7 +6,28 @@ import shutil
 import subprocess
 import time
 
+import acting
 import harness
+import lab as laboratory
+from tap import skip_all
+
+
+def run(tap, course, few, many, say):
+    """Courses from number $QF_SEED on, each a test named by say(course): `few`, (how many, of how many steps), or
+    `many` where $QF_ALL_FAULTS asks for the long form. Returns those of the long form."""
+    long, first = bool(os.environ.get("QF_ALL_FAULTS")), int(os.environ.get("QF_SEED", "1"))
+    count, steps = many if long else few
+    done = []
+    with acting.fast_folder() as top:
+        try:
+            faults = acting.Faults(top).library
+            for seed in range(first, first + count):
+                done.append(course(top, seed, faults, steps))
+                tap.ok(not done[-1].wrong, "course %d: %s" % (seed, say(done[-1])), *done[-1].wrong[:5],
+                       *(done[-1].told if done[-1].wrong else ()))
+        except laboratory.Missing as why:
+            skip_all(why)
+    return done if long else []
 
 
 class Course:

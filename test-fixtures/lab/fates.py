@@ -57,8 +57,8 @@ class Sink(laboratory.Sink):
 
 
 class Fates(chance.Course):
-    def __init__(self, top, seed):
-        super().__init__(top, seed, None)
+    def __init__(self, top, seed, faults):
+        super().__init__(top, seed, faults)
         os.makedirs(self.top, 0o755)
         self.level = self.random.choice(["5", "6", "7", "8", "9", "9", "9", "10", "12", "14", "20"])
         self.mode = self.random.choice(["background", "background", "queueonly"])
@@ -439,5 +439,6 @@ class Fates(chance.Course):
         return self.close()
 
 
-def course(top, seed, steps):
-    return Fates(top, seed).course(steps)
+def course(top, seed, faults, steps):
+    """What went wrong in it; and what was done."""
+    return Fates(top, seed, faults).course(steps)

@@ -11,22 +11,11 @@ import sys
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.environ.get("QF_FIXTURES", os.path.dirname(HERE)), "lab"))
-import acting
+import chance
 import changing
-import lab as laboratory
-from tap import Tap, skip_all
+from tap import Tap
 
 tap = Tap()
-LONG = bool(os.environ.get("QF_ALL_FAULTS"))
-FIRST = int(os.environ.get("QF_SEED", "1"))
-
-with acting.fast_folder() as top:
-    try:
-        faults = acting.Faults(top).library
-    except laboratory.Missing as why:
-        skip_all(why)
-    for seed in range(FIRST, FIRST + (200 if LONG else 6)):
-        course = changing.course(top, seed, faults, 60 if LONG else 25)
-        tap.ok(not course.wrong, "course %d: %d messages, %d delivered" % (
-            seed, len(course.bodies), len(course.delivered)), *course.wrong[:5], *(course.told if course.wrong else ()))
+chance.run(tap, changing.course, (6, 25), (200, 60),
+           lambda course: "%d messages, %d delivered" % (len(course.bodies), len(course.delivered)))
 tap.done()

@@ -12,26 +12,15 @@ import sys
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.environ.get("QF_FIXTURES", os.path.dirname(HERE)), "lab"))
-import acting
+import chance
 import fates
-import lab as laboratory
-from tap import Tap, skip_all
+from tap import Tap
 
 tap = Tap()
-LONG = bool(os.environ.get("QF_ALL_FAULTS"))
-FIRST = int(os.environ.get("QF_SEED", "1"))
-
-proven = 0
-with acting.fast_folder() as top:
-    for seed in range(FIRST, FIRST + (150 if LONG else 4)):
-        try:
-            course = fates.course(top, seed, 30 if LONG else 20)
-        except laboratory.Missing as why:
-            skip_all(why)
-        tap.ok(not course.wrong, "course %d: LogLevel %s, %s, %d daemons: %d messages, %d recipients lost, %d restored"
-               % (seed, course.level, course.mode, len(course.labs), course.n, len(course.lost),
-                  sum(course.classes.values())), *course.wrong[:5], *(course.told if course.wrong else ()))
-        proven += course.proven > 0
-if LONG:
+done = chance.run(tap, fates.course, (4, 20), (150, 30), lambda course: (
+    "LogLevel %s, %s, %d daemons: %d messages, %d recipients lost, %d restored" % (
+        course.level, course.mode, len(course.labs), course.n, len(course.lost), sum(course.classes.values()))))
+if done:
+    proven = sum(course.proven > 0 for course in done)
     tap.ok(proven > 30, "all was accounted for, and proven, in %d courses" % proven)
 tap.done()
